@@ -1,0 +1,58 @@
+"""Every event of the suite, by owner. The names are the contract; import them from here."""
+
+from ltc_contracts.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, PaymentAllocated, PaymentReceived
+from ltc_contracts.events.delivery import DeliveryCancelled, DeliveryCompleted, DeliveryProgressed, DeliveryPromised
+from ltc_contracts.events.lead import LeadCaptured, LeadDisqualified, LeadEngaged, LeadQualified, LeadScored
+from ltc_contracts.events.model import Contact, Customer, Event, Line, TaxSubtotal
+from ltc_contracts.events.order import (
+    OrderCancellationRequested,
+    OrderCancelled,
+    OrderClosed,
+    OrderConfirmed,
+    OrderFulfilled,
+    OrderReceived,
+)
+from ltc_contracts.events.sales import (
+    ContractSigned,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityStageChanged,
+    OpportunityWon,
+    QuoteAccepted,
+    QuoteSent,
+)
+
+__all__ = [
+    "Contact",
+    "ContractSigned",
+    "Customer",
+    "DeliveryCancelled",
+    "DeliveryCompleted",
+    "DeliveryProgressed",
+    "DeliveryPromised",
+    "Event",
+    "InvoiceIssued",
+    "InvoiceOverdue",
+    "InvoicePaid",
+    "LeadCaptured",
+    "LeadDisqualified",
+    "LeadEngaged",
+    "LeadQualified",
+    "LeadScored",
+    "Line",
+    "OpportunityLost",
+    "OpportunityOpened",
+    "OpportunityStageChanged",
+    "OpportunityWon",
+    "OrderCancellationRequested",
+    "OrderCancelled",
+    "OrderClosed",
+    "OrderConfirmed",
+    "OrderFulfilled",
+    "OrderReceived",
+    "PaymentAllocated",
+    "PaymentReceived",
+    "QuoteAccepted",
+    "QuoteSent",
+    "TaxSubtotal",
+]

@@ -1,0 +1,85 @@
+"""Facts published by billing-svc."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from ltc_contracts.events.model import Code, Customer, Day, Event, Name, TaxSubtotal
+from ltc_contracts.money import Money
+
+
+class InvoiceIssued(Event):
+    """A final, numbered document claims `gross` by `due_on`. net + tax = gross, exactly (EN 16931)."""
+
+    TOPIC: ClassVar[str] = "invoice.issued"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    delivery_id: UUID
+    customer: Customer
+    net: Money
+    tax: Money
+    gross: Money
+    taxes: Annotated[tuple[TaxSubtotal, ...], Field(min_length=1)]
+    issued_on: Day
+    due_on: Day
+
+
+class InvoiceOverdue(Event):
+    """The due day has passed and `open` is still owed."""
+
+    TOPIC: ClassVar[str] = "invoice.overdue"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    due_on: Day
+    days_overdue: Annotated[int, Field(ge=1)]
+    open: Money
+
+
+class InvoicePaid(Event):
+    """Nothing is open on the invoice any more."""
+
+    TOPIC: ClassVar[str] = "invoice.paid"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    gross: Money
+    due_on: Day
+    paid_on: Day
+    on_time: bool
+
+
+class PaymentReceived(Event):
+    """Money arrived. It belongs to no single flow: one payment may settle several invoices."""
+
+    TOPIC: ClassVar[str] = "payment.received"
+    SUBJECT: ClassVar[str] = "payment_id"
+
+    payment_id: UUID
+    amount: Money
+    method: Literal["bank_transfer", "card", "cash", "other"]
+    reference: Name
+    received_on: Day
+
+
+class PaymentAllocated(Event):
+    """A part of a payment settles a part of an invoice; `open_after` is what the invoice still claims."""
+
+    TOPIC: ClassVar[str] = "payment.allocated"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    payment_id: UUID
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    amount: Money
+    open_after: Money
+    received_on: Day

@@ -1,0 +1,81 @@
+"""Facts published by lead-svc."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from ltc_contracts.events.model import Code, Contact, Country, Event, Exact, Name, Text
+from ltc_contracts.money import Money
+
+Score = Annotated[Exact, Field(ge=-1000, le=1000)]
+
+
+class LeadCaptured(Event):
+    """A new lead is known; its flow begins."""
+
+    TOPIC: ClassVar[str] = "lead.captured"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    captured_via: Literal["api", "csv", "form", "webhook", "event"]
+    channel: Code
+    source: Name
+    campaign: Name | None = None
+    company: Name | None = None
+    country: Country | None = None
+    external_ref: Name | None = None
+
+
+class LeadEngaged(Event):
+    """The lead did something that shows interest (a form, a visit to the pricing page, a demo request, a reply)."""
+
+    TOPIC: ClassVar[str] = "lead.engaged"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    activity: Code
+
+
+class LeadScored(Event):
+    """The lead's score changed, by rule; fit does not decay, engagement does and is stated as of the event's time."""
+
+    TOPIC: ClassVar[str] = "lead.scored"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    fit: Score
+    engagement: Score
+    band: Literal["cold", "warm", "hot"]
+    rule_version: Code
+
+
+class LeadQualified(Event):
+    """The lead is worth a seller's time. Carries what sales needs to begin, so that nobody calls back."""
+
+    TOPIC: ClassVar[str] = "lead.qualified"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    reason: Literal["score", "high_intent", "person"]
+    channel: Code
+    source: Name
+    campaign: Name | None = None
+    company: Name | None = None
+    country: Country | None = None
+    contact: Contact | None = None
+    external_ref: Name | None = None
+    fit: Score
+    engagement: Score
+    estimated_value: Money | None = None
+    owner: Name | None = None
+
+
+class LeadDisqualified(Event):
+    """The lead is not pursued further, with the reason."""
+
+    TOPIC: ClassVar[str] = "lead.disqualified"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    reason: Text

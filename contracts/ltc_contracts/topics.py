@@ -1,0 +1,71 @@
+"""Every topic: who owns it, what it carries, who reads it, and how the broker keeps it."""
+
+from dataclasses import dataclass
+
+from ltc_contracts import events as e
+from ltc_contracts.events import Event
+
+PARTITIONS = 6
+RETENTION_MS = 90 * 24 * 3600 * 1000
+# The limit of an event's value; the broker's own limit is higher, so that a foreign record over ours is parked, not lost.
+MAX_EVENT_BYTES = 1024 * 1024
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`readers` are the domain services that act on it; metrics-svc reads every topic and is not listed."""
+
+    name: str
+    owner: str
+    event: type[Event]
+    readers: tuple[str, ...] = ()
+    partitions: int = PARTITIONS
+    retention_ms: int = RETENTION_MS
+    max_bytes: int = MAX_RECORD_BYTES
+
+
+def _topic(owner: str, event: type[Event], *readers: str) -> Topic:
+    return Topic(event.TOPIC, owner, event, readers)
+
+
+TOPICS: tuple[Topic, ...] = (
+    _topic("lead", e.LeadCaptured),
+    _topic("lead", e.LeadEngaged),
+    _topic("lead", e.LeadScored),
+    _topic("lead", e.LeadQualified, "sales"),
+    _topic("lead", e.LeadDisqualified),
+    _topic("sales", e.OpportunityOpened, "lead"),
+    _topic("sales", e.OpportunityStageChanged),
+    _topic("sales", e.OpportunityWon),
+    _topic("sales", e.OpportunityLost),
+    _topic("sales", e.QuoteSent),
+    _topic("sales", e.QuoteAccepted),
+    _topic("sales", e.ContractSigned, "order"),
+    _topic("order", e.OrderReceived),
+    _topic("order", e.OrderConfirmed, "delivery"),
+    _topic("order", e.OrderCancellationRequested, "delivery"),
+    _topic("order", e.OrderCancelled),
+    _topic("order", e.OrderFulfilled),
+    _topic("order", e.OrderClosed),
+    _topic("delivery", e.DeliveryPromised),
+    _topic("delivery", e.DeliveryProgressed, "order"),
+    _topic("delivery", e.DeliveryCompleted, "order", "billing"),
+    _topic("delivery", e.DeliveryCancelled, "order"),
+    _topic("billing", e.InvoiceIssued),
+    _topic("billing", e.InvoiceOverdue),
+    _topic("billing", e.InvoicePaid, "order"),
+    _topic("billing", e.PaymentReceived),
+    _topic("billing", e.PaymentAllocated),
+)
+
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
+BY_TYPE: dict[str, Topic] = {topic.event.type_name(): topic for topic in TOPICS}
+
+
+def owned_by(service: str) -> tuple[Topic, ...]:
+    return tuple(topic for topic in TOPICS if topic.owner == service)
+
+
+def read_by(service: str) -> tuple[Topic, ...]:
+    return tuple(topic for topic in TOPICS if service in topic.readers)

@@ -1,0 +1,257 @@
+"""Kafka in: a batch of raw records becomes one database transaction, then one offset commit.
+
+Inside the transaction: mark ids in the inbox, run the handlers of the new ones, write their outbox rows, park what was refused.
+When one record fails, the batch is rolled back and redone record by record, so only the bad one is parked. While the
+database is away nothing is committed and nothing is parked: the consumer waits.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+from ltc_contracts.envelope import Envelope
+from ltc_contracts.events import Event
+from ltc_contracts.topics import BY_NAME
+from opentelemetry.trace import SpanKind
+
+from ltc_chassis import inbox, names, parking
+from ltc_chassis.db import Cause, Connection, Transaction, is_down, is_retryable
+from ltc_chassis.records import Received, Record, Refused, parse, read
+from ltc_chassis.runtime import Runtime
+from ltc_chassis.telemetry import log_fields, remote_context, span_contexts
+
+logger = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[Transaction, E, Envelope], Awaitable[None]]
+BatchHandler = Callable[[Transaction, Sequence[Received]], Awaitable[None]]
+_LONGEST_WAIT_S = 5.0
+
+
+class Consumers:
+    """The table of what a service consumes: a handler per event type, or one batch handler for all its topics."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler[Event]] = {}
+        self.types: dict[str, type[Event]] = {}
+        self.batch_handler: BatchHandler | None = None
+
+    @property
+    def topics(self) -> list[str]:
+        return sorted({event.TOPIC for event in self.types.values()})
+
+    def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+        """Register the handler of an event type."""
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            name = event.type_name()
+            if name in self.types:
+                raise ValueError(f"{name} has two handlers")
+            self.types[name] = event
+            self.handlers[name] = handler  # type: ignore[assignment] # the table maps each type to the handler of that very type
+            return handler
+
+        return register
+
+    def batch(self, *topics: str) -> Callable[[BatchHandler], BatchHandler]:
+        """Register the one handler that takes new events of these topics by the batch, unparsed."""
+
+        def register(handler: BatchHandler) -> BatchHandler:
+            self.types.update({BY_NAME[name].event.type_name(): BY_NAME[name].event for name in topics})
+            self.batch_handler = handler
+            return handler
+
+        return register
+
+
+class Processor:
+    """Applies batches of records to one service. Knows no broker: the subscriber and the parking loop both call it."""
+
+    def __init__(self, runtime: Runtime, consumers: Consumers) -> None:
+        self._runtime = runtime
+        self._db = runtime.db
+        self._consumers = consumers
+        self._telemetry = runtime.telemetry
+        self._settings = runtime.settings
+
+    async def process(self, records: Sequence[Record]) -> None:
+        """Returns when every record has had its effect or is parked; until then it waits and tries again."""
+        live = self._without_tombstones(records)
+        wait = 0.05
+        while live:
+            try:
+                await self._whole(live)
+                return
+            except Exception as error:
+                if not (is_down(error) or is_retryable(error)):
+                    logger.info("a record of a batch of %d failed; going on one by one", len(live))
+                    break
+                if is_down(error):
+                    logger.warning("database away (%s); nothing is committed, trying again", type(error).__name__)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT_S)
+        for record in live:
+            await self._single(record)
+
+    async def retry_due(self) -> bool:
+        """Try the next due parked record; False when there is none."""
+        async with self._db.connection() as conn, conn.transaction():
+            record = await parking.next_due(conn)
+            if record is None:
+                return False
+            tx: Transaction | None = None
+            try:
+                async with conn.transaction():
+                    tx = await self._effects(conn, [record])
+            except Exception as error:
+                if is_down(error) or is_retryable(error):
+                    raise
+                verdict = parking.judge(
+                    error, attempts=record.attempts + 1, waiting_for=record.waiting_for, settings=self._settings
+                )
+                await parking.failed_again(conn, record.id, verdict, parking.describe(error))
+                self._log(record, error, verdict)
+            else:
+                await parking.forget(conn, record.id)
+        if tx is not None and self._db.on_emit is not None:
+            self._db.on_emit()
+        return True
+
+    def _without_tombstones(self, records: Sequence[Record]) -> list[Record]:
+        live: list[Record] = []
+        for record in records:
+            if record.value is None:
+                self._telemetry.tombstones.labels(record.topic).inc()
+            else:
+                live.append(record)
+        return live
+
+    async def _whole(self, records: Sequence[Record]) -> None:
+        async with self._db.connection() as conn, conn.transaction():
+            held = await parking.blocked(conn, ((record.topic, record.key) for record in records))
+            free: list[Record] = []
+            for record in records:
+                if (record.topic, record.key) in held:
+                    await parking.park(conn, record, "behind", "waits behind an earlier record", attempts=0, delay_s=0)
+                else:
+                    free.append(record)
+            await self._effects(conn, free)
+        if self._db.on_emit is not None:
+            self._db.on_emit()
+
+    async def _single(self, record: Record) -> None:
+        wait = 0.05
+        while True:
+            try:
+                try:
+                    await self._whole([record])
+                    return
+                except Exception as error:
+                    if is_down(error) or is_retryable(error):
+                        raise
+                    verdict = parking.judge(error, attempts=1, waiting_for=_NO_TIME, settings=self._settings)
+                    async with self._db.connection() as conn, conn.transaction():
+                        await parking.park(
+                            conn, record, verdict.reason, parking.describe(error), attempts=1, delay_s=verdict.delay_s
+                        )
+                    self._log(record, error, verdict)
+                    return
+            except Exception as error:
+                if not (is_down(error) or is_retryable(error)):
+                    raise
+                logger.warning("database away (%s); nothing is committed, trying again", type(error).__name__)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT_S)
+
+    async def _effects(self, conn: Connection, records: Sequence[Record]) -> Transaction:
+        """Everything that new events among these records do, inside the caller's database transaction."""
+        received: list[Received] = []
+        for record in records:
+            readable = read(record, self._consumers.types)
+            if isinstance(readable, Refused):
+                raise readable
+            received.append(readable)
+        fresh = await inbox.mark(conn, [item.envelope.id for item in received]) if received else set()
+        new: list[Received] = []
+        for item in received:
+            if item.envelope.id in fresh:
+                fresh.discard(item.envelope.id)  # the same id twice in one batch
+                new.append(item)
+        tx = self._db.attach(conn)
+        if self._consumers.batch_handler is not None:
+            await self._by_batch(tx, new, self._consumers.batch_handler)
+        else:
+            for item in new:
+                await self._one(tx, item)
+        await tx.flush()
+        return tx
+
+    async def _by_batch(self, tx: Transaction, items: Sequence[Received], handler: BatchHandler) -> None:
+        if not items:
+            return
+        began = time.perf_counter()
+        with self._telemetry.span(
+            "process batch",
+            SpanKind.CONSUMER,
+            {**self._operation(), names.MESSAGING_BATCH_COUNT: len(items)},
+            links=span_contexts(item.envelope.traceparent for item in items),
+        ):
+            await handler(tx, items)
+        self._telemetry.process_duration.labels("*", "processed").observe(time.perf_counter() - began)
+
+    async def _one(self, tx: Transaction, item: Received) -> None:
+        envelope = item.envelope
+        began = time.perf_counter()
+        attributes: dict[str, str | int] = {
+            **self._operation(),
+            names.MESSAGING_DESTINATION: item.topic,
+            names.MESSAGING_PARTITION: str(item.partition),
+            names.MESSAGING_OFFSET: item.offset,
+            names.LTC_EVENT_ID: str(envelope.id),
+            names.LTC_EVENT_TYPE: envelope.type,
+        }
+        if envelope.flow_id:
+            attributes[names.MESSAGING_CONVERSATION] = attributes[names.LTC_FLOW_ID] = str(envelope.flow_id)
+        if envelope.causation_id:
+            attributes[names.LTC_CAUSATION_ID] = str(envelope.causation_id)
+        outcome = "failed"
+        try:
+            with (
+                self._telemetry.span(
+                    f"process {item.topic}",
+                    SpanKind.CONSUMER,
+                    attributes,
+                    parent=remote_context(envelope.traceparent, envelope.tracestate),
+                    links=span_contexts([envelope.traceparent]),
+                ),
+                log_fields(flow_id=envelope.flow_id, event_id=str(envelope.id), event_type=envelope.type),
+            ):
+                tx.cause = Cause(envelope.id, envelope.correlation_id)
+                event = parse(item, self._consumers.types[envelope.type])
+                await self._consumers.handlers[envelope.type](tx, event, envelope)
+            outcome = "processed"
+        finally:
+            self._telemetry.process_duration.labels(item.topic, outcome).observe(time.perf_counter() - began)
+
+    def _operation(self) -> dict[str, str | int]:
+        return {
+            names.MESSAGING_SYSTEM: "kafka",
+            names.MESSAGING_OPERATION_NAME: "process",
+            names.MESSAGING_OPERATION_TYPE: "process",
+            names.MESSAGING_GROUP: self._runtime.group_id,
+        }
+
+    def _log(self, record: Record, error: BaseException, verdict: parking.Verdict) -> None:
+        position = f"{record.topic}-{record.partition}@{record.offset}"
+        if verdict.reason == "not_yet" and verdict.delay_s is not None:
+            logger.debug("%s came too early; trying again in %.2f s", position, verdict.delay_s)
+        elif verdict.reason == "error":
+            logger.error("%s parked: %s", position, type(error).__name__, exc_info=error)
+        else:
+            logger.warning("%s parked as %s (dead): %s", position, verdict.reason, parking.describe(error))
+
+
+_NO_TIME = timedelta(0)

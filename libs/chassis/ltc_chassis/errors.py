@@ -1,0 +1,119 @@
+"""Every refusal as RFC 9457 problem+json: a stable `type`, the field and the reason. One place maps kinds to status codes."""
+
+import logging
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from ltc_contracts.errors import DomainError
+from starlette.exceptions import HTTPException
+
+from ltc_chassis.db import is_down, is_retryable
+
+logger = logging.getLogger(__name__)
+
+STATUS = {
+    "invalid": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "not_yet": 409,
+    "too_large": 413,
+}
+_TITLES = {
+    "invalid": "The request breaks a rule",
+    "unauthenticated": "No valid token",
+    "forbidden": "The token does not allow this",
+    "not_found": "Not found",
+    "conflict": "Not possible in the present state",
+    "not_yet": "Not possible yet",
+    "too_large": "Too large",
+}
+_RETRY_AFTER_S = "2"
+
+
+class Unauthenticated(DomainError):
+    """The request carries no token, or one that is not valid (any more)."""
+
+    kind = "unauthenticated"
+
+
+class Forbidden(DomainError):
+    """The token is valid but lacks a scope."""
+
+    kind = "forbidden"
+
+
+def problem(status: int, slug: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> Response:
+    """A problem+json answer; `type` is `urn:ltc:problem:<slug>`."""
+    body = {"type": f"urn:ltc:problem:{slug}", "title": title, "status": status, "detail": detail, **extra}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+def of_domain(error: DomainError) -> Response:
+    """The answer to a rule that said no."""
+    extra = {"field": error.field} if error.field else {}
+    headers = {"WWW-Authenticate": "Bearer"} if error.kind == "unauthenticated" else None
+    return problem(STATUS[error.kind], error.slug(), _TITLES[error.kind], error.reason, headers=headers, **extra)
+
+
+def unavailable() -> Response:
+    """The database is away; nothing was done; the caller may repeat the request."""
+    return problem(
+        503,
+        "database-unavailable",
+        "The database is not reachable",
+        "Nothing is known to be done; repeat the request, with the same Idempotency-Key if it changes something.",
+        headers={"Retry-After": _RETRY_AFTER_S},
+    )
+
+
+def answer(error: Exception) -> Response | None:
+    """The answer to an exception, or None where it is a defect of ours."""
+    if isinstance(error, DomainError):
+        return of_domain(error)
+    if is_retryable(error):
+        return problem(409, "concurrent-change", _TITLES["conflict"], "Another request changed the same object; repeat this one.")
+    if is_down(error):
+        logger.warning("database unavailable: %s", type(error).__name__)
+        return unavailable()
+    return None
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, DomainError)
+        return of_domain(error)
+
+    async def malformed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        fields = [
+            {"field": ".".join(str(part) for part in item["loc"] if part != "body") or "body", "reason": item["msg"]}
+            for item in error.errors()[:50]
+        ]
+        reasons = "; ".join(f"{item['field']}: {item['reason']}" for item in fields[:3])
+        return problem(422, "malformed-request", "The request has not the expected shape", reasons, errors=fields)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        slug = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, slug, str(error.detail), str(error.detail), headers=headers)
+
+    async def unexpected(_: Request, error: Exception) -> Response:
+        reply = answer(error)
+        if reply is not None:
+            return reply
+        return problem(500, "internal-error", "A defect on our side", "The error is logged with this request's trace id.")
+
+    app.add_exception_handler(DomainError, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, http)
+    for kind in (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        app.add_exception_handler(kind, unexpected)
+    app.add_exception_handler(Exception, unexpected)

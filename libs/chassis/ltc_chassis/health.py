@@ -1,0 +1,65 @@
+"""Liveness, readiness and Prometheus metrics: the only routes without a token, and without anything to read from them.
+
+Readiness says that this process can do its work: migrations current, database usable. Never "broker reachable": writes go on
+while Kafka is away, that is what the outbox is for.
+"""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from ltc_chassis import outbox, parking
+from ltc_chassis.api import runtime_of
+from ltc_chassis.db import is_down
+from ltc_chassis.subscriber import Subscriber
+
+router = APIRouter(tags=["health"])
+_CHECK_TIMEOUT_S = 2.0
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The event loop turns."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> Response:
+    """200 when the service can do its work, 503 with the reasons otherwise."""
+    runtime = runtime_of(request)
+    reasons = dict(runtime.not_ready)
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S), runtime.db.connection() as conn:
+            await conn.fetchval("SELECT 1")
+    except Exception as error:
+        if not is_down(error):
+            raise
+        reasons["database"] = f"not reachable ({type(error).__name__})"
+    body: dict[str, Any] = {"status": "not ready" if reasons else "ready", "service": f"{runtime.name}-svc"}
+    if reasons:
+        body["reasons"] = reasons
+    return JSONResponse(body, 503 if reasons else 200)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text. What needs the database is left at its last value while the database is away."""
+    runtime = runtime_of(request)
+    telemetry = runtime.telemetry
+    subscriber: Subscriber | None = request.app.state.subscriber
+    if subscriber is not None:
+        for partition, lag in subscriber.lag().items():
+            telemetry.lag.labels(partition.topic, partition.partition).set(lag)
+        telemetry.oldest_record_age.set(subscriber.oldest_record_age_s())
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S), runtime.db.connection() as conn:
+            telemetry.outbox_age.set(await outbox.oldest_age_s(conn))
+            for state, count in (await parking.counts(conn)).items():
+                telemetry.parked_now.labels(state).set(count)
+    except Exception as error:
+        if not is_down(error):
+            raise
+    return Response(generate_latest(telemetry.registry), media_type=CONTENT_TYPE_LATEST)

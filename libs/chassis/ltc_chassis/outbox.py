@@ -1,0 +1,104 @@
+"""The outbox: events leave the database only by way of these rows, written in the transaction that decided them."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from ltc_contracts.envelope import Envelope
+
+_Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event on its way out."""
+
+    topic: str
+    payload: str
+    envelope: Envelope
+
+
+def shard_of(key: str, shards: int) -> int:
+    """The shard that relays a key; stable across processes, so that one relay sees all rows of a key in order."""
+    return zlib.crc32(key.encode()) % shards
+
+
+async def insert(conn: _Connection, rows: Sequence[Row], shards: int) -> None:
+    """Write events in the order given."""
+    envelopes = [row.envelope for row in rows]
+    await conn.execute(
+        """
+        INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, shard, source, subject, sequence, time,
+                            recordedtime, dataschema, flowid, parentflowid, causationid, correlationid, traceparent, tracestate)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
+                             $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::uuid[], $14::uuid[],
+                             $15::uuid[], $16::text[], $17::text[], $18::text[])
+        """,
+        [e.id for e in envelopes],
+        [row.topic for row in rows],
+        [e.partition_key for e in envelopes],
+        [e.type for e in envelopes],
+        [row.payload for row in rows],
+        [shard_of(e.partition_key, shards) for e in envelopes],
+        [e.source for e in envelopes],
+        [e.subject for e in envelopes],
+        [e.sequence for e in envelopes],
+        [e.occurred_at for e in envelopes],
+        [e.recorded_at for e in envelopes],
+        [e.dataschema for e in envelopes],
+        [e.flow_id for e in envelopes],
+        [e.parent_flow_id for e in envelopes],
+        [e.causation_id for e in envelopes],
+        [e.correlation_id for e in envelopes],
+        [e.traceparent for e in envelopes],
+        [e.tracestate for e in envelopes],
+    )
+
+
+async def unsent(conn: _Connection, shards: Sequence[int], limit: int) -> list[asyncpg.Record]:
+    """The oldest rows of these shards. Never by a cursor: sequences are drawn before commit, so a cursor loses rows."""
+    return await conn.fetch(
+        """
+        SELECT seq, id, aggregatetype, aggregateid, type, payload, source, subject, sequence, time, recordedtime, dataschema,
+               flowid, parentflowid, causationid, correlationid, traceparent, tracestate
+        FROM outbox WHERE shard = ANY($1::smallint[]) ORDER BY seq LIMIT $2
+        """,
+        list(shards),
+        limit,
+    )
+
+
+async def delete(conn: _Connection, sequences: Sequence[int]) -> None:
+    """Forget rows that the broker confirmed."""
+    await conn.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", list(sequences))
+
+
+async def oldest_age_s(conn: _Connection) -> float:
+    """Wall seconds since the oldest unsent row was written; 0 when there is none."""
+    age = await conn.fetchval(
+        "SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM outbox ORDER BY seq LIMIT 1"
+    )
+    return float(age or 0.0)
+
+
+def envelope_of(row: asyncpg.Record) -> Envelope:
+    """The envelope as it was when the event was decided, creation context included."""
+    return Envelope(
+        id=row["id"],
+        source=row["source"],
+        type=row["type"],
+        subject=row["subject"],
+        occurred_at=row["time"],
+        recorded_at=row["recordedtime"],
+        dataschema=row["dataschema"],
+        partition_key=row["aggregateid"],
+        sequence=row["sequence"],
+        flow_id=row["flowid"],
+        parent_flow_id=row["parentflowid"],
+        causation_id=row["causationid"],
+        correlation_id=row["correlationid"],
+        traceparent=row["traceparent"],
+        tracestate=row["tracestate"],
+    )

@@ -1,0 +1,135 @@
+"""FastStream's part: one batch subscriber for all topics of a service, taking raw records.
+
+The framework's defaults would lose or loop messages (see the comments); `Processor` owns what happens to a record.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+from ltc_contracts.topics import MAX_RECORD_BYTES
+
+from ltc_chassis.consumer import Consumers, Processor
+from ltc_chassis.records import published_at
+from ltc_chassis.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+_GRACE_S = 10.0
+
+
+class Subscriber:
+    """The running consumer of a service; knows its lag and the age of the oldest record it has not finished."""
+
+    def __init__(self, runtime: Runtime, consumers: Consumers, processor: Processor) -> None:
+        self._runtime = runtime
+        self._consumers = consumers
+        self._processor = processor
+        self._broker: KafkaBroker | None = None
+        self._in_hand: Records = ()
+        self.started = False
+
+    async def run(self) -> None:
+        """Connect (again and again while the broker is away), then consume until cancelled."""
+        pause = 0.2
+        while True:
+            self._broker = broker = self._build()
+            try:
+                await broker.start()
+                break
+            except Exception as error:
+                logger.warning("broker away (%s); consuming begins when it is back", type(error).__name__)
+                await broker.stop()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+        self.started = True
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, commit it, leave the group."""
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            await broker.stop()
+
+    def _build(self) -> KafkaBroker:
+        settings = self._runtime.settings
+        broker = KafkaBroker(
+            settings.kafka_bootstrap,
+            client_id=f"{self._runtime.name}-svc",
+            consumer_only=True,  # the relay has its own producer
+            allow_auto_create_topics=False,
+            graceful_timeout=_GRACE_S,
+            apply_types=False,
+            logger=None,
+        )
+        subscriber = broker.subscriber(
+            *self._consumers.topics,
+            batch=True,
+            group_id=self._runtime.group_id,
+            auto_offset_reset="earliest",  # the default would miss history on a first deployment
+            ack_policy=AckPolicy.MANUAL,  # the others commit failed records, or loop on them
+            session_timeout_ms=30_000,
+            rebalance_timeout_ms=45_000,
+            heartbeat_interval_ms=3_000,
+            max_records=settings.consumer_max_records,
+            batch_timeout_ms=1_000,
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            parser=_keep_raw,
+            decoder=_message_itself,
+        )
+        subscriber(self._consume)
+        self._consumer_of: Callable[[], AIOKafkaConsumer | None] = lambda: subscriber.consumer
+        return broker
+
+    async def _consume(self, message: KafkaAckableMessage) -> None:
+        records: Any = message.raw_message
+        self._in_hand = records
+        await self._processor.process(records)
+        self._in_hand = ()
+        # Commits the consumed position of every assigned partition: right, because batches are handled one after the other.
+        await message.ack()
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records between the consumed position and the end, per assigned partition, as of the last fetch."""
+        consumer = self._consumer_of() if self._broker is not None else None
+        if consumer is None:
+            return {}
+        found: dict[TopicPartition, int] = {}
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            state = consumer._subscription.subscription.assignment.state_value(partition)  # the public `position` may block
+            if end is not None and state is not None and state.has_valid_position:
+                found[partition] = max(end - state.position, 0)
+        for record in self._in_hand:
+            found[TopicPartition(record.topic, record.partition)] = (
+                found.get(TopicPartition(record.topic, record.partition), 0) + 1
+            )
+        return found
+
+    def oldest_record_age_s(self) -> float:
+        """WALL seconds since the oldest record in hand was published; 0 when none is."""
+        if not self._in_hand:
+            return 0.0
+        return max((datetime.now(UTC) - min(published_at(record) for record in self._in_hand)).total_seconds(), 0.0)
+
+
+async def _keep_raw(records: Records, original: Callable[[Sequence[Any]], Awaitable[KafkaAckableMessage]]) -> KafkaAckableMessage:
+    # The framework's parser decodes every header and raises on a null or non-UTF-8 one, before any handler: it gets a stub
+    # without headers, and the records themselves go through untouched.
+    first = records[0]
+    stub: Any = ConsumerRecord(
+        first.topic, first.partition, first.offset, first.timestamp, first.timestamp_type, None, b"", None, 0, 0, ()
+    )
+    message = await original((stub,))
+    message.raw_message = records
+    return message
+
+
+async def _message_itself(message: KafkaAckableMessage) -> KafkaAckableMessage:
+    return message
