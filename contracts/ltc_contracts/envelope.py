@@ -74,7 +74,7 @@ class Envelope:
         occurred_at = _time(headers, "ce_time")
         subject = headers.get("ce_subject") or headers.get("ce_partitionkey") or ""
         return cls(
-            id=_uuid(headers, "ce_id", _required(headers, "ce_id")),
+            id=_uuid("ce_id", _required(headers, "ce_id")),
             source=_required(headers, "ce_source"),
             type=_required(headers, "ce_type"),
             subject=subject,
@@ -117,7 +117,7 @@ def _required(headers: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _uuid(headers: Mapping[str, str], name: str, value: str) -> UUID:
+def _uuid(name: str, value: str) -> UUID:
     try:
         return UUID(value)
     except ValueError as error:
@@ -126,7 +126,7 @@ def _uuid(headers: Mapping[str, str], name: str, value: str) -> UUID:
 
 def _optional_uuid(headers: Mapping[str, str], name: str) -> UUID | None:
     value = headers.get(name)
-    return _uuid(headers, name, value) if value else None
+    return _uuid(name, value) if value else None
 
 
 def _time(headers: Mapping[str, str], name: str) -> datetime:

@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from ltc_chassis import errors, health, idempotency, inbox, migrate, operations
-from ltc_chassis.clock import Clock
 from ltc_chassis.consumer import Consumers, Processor
 from ltc_chassis.db import Transaction, is_down
 from ltc_chassis.limits import BodyLimit
@@ -28,7 +27,7 @@ _RETRY_PARKED_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of a service, by name. `clock` is given by tests only."""
+    """The parts of a service, by name."""
 
     name: str
     package: str
@@ -36,12 +35,11 @@ class Service:
     routers: Sequence[APIRouter]
     consumers: Consumers = field(default_factory=Consumers)
     timers: Sequence[Timer] = ()
-    clock: Clock | None = None
 
 
 def build(service: Service) -> FastAPI:
     """The ASGI application of a service."""
-    runtime = Runtime.create(service.name, service.package, service.settings, service.clock)
+    runtime = Runtime.create(service.name, service.package, service.settings)
     processor = Processor(runtime, service.consumers)
     connected = bool(service.settings.kafka_bootstrap)
     subscriber = Subscriber(runtime, service.consumers, processor) if connected and service.consumers.topics else None

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 import orjson
-from asyncpg.pool import PoolConnectionProxy
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Event
@@ -18,11 +17,13 @@ from ltc_contracts.topics import MAX_EVENT_BYTES
 
 from ltc_chassis import outbox
 from ltc_chassis.clock import Clock
+from ltc_chassis.connection import Connection, DirectConnection
 from ltc_chassis.ids import new_id
 from ltc_chassis.settings import ChassisSettings
 from ltc_chassis.telemetry import current_traceparent
 
-Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+__all__ = ["Cause", "Connection", "Database", "EventTooLarge", "Transaction", "connect", "is_down", "is_retryable"]
+
 S = TypeVar("S", bound=ChassisSettings)
 
 _ACQUIRE_TIMEOUT_S = 5.0
@@ -190,9 +191,9 @@ class Database:
         return Transaction(conn, self.clock.now(), self.source, self.settings.relay_shards, self.settings, cause)
 
 
-async def connect(dsn: str, *, application: str) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(dsn: str, *, application: str) -> DirectConnection:
     """A direct connection outside the pool, for advisory locks and migrations."""
-    conn: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+    conn: DirectConnection = await asyncpg.connect(
         dsn, timeout=_ACQUIRE_TIMEOUT_S, server_settings={"application_name": application, "timezone": "UTC"}
     )
     await _codecs(conn)

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-from asyncpg.pool import PoolConnectionProxy
-
+from ltc_chassis.connection import Connection
 from ltc_chassis.ids import drawn_at
 
-_Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 # Ids that are not UUIDv7 (foreign systems) carry no day; they share one that lies in the default partition for ever.
 _NO_DAY = date(1970, 1, 1)
 _DAYS_AHEAD = 7
@@ -21,7 +18,7 @@ def day_of(event_id: UUID) -> date:
     return moment.date() if moment else _NO_DAY
 
 
-async def mark(conn: _Connection, event_ids: Sequence[UUID]) -> set[UUID]:
+async def mark(conn: Connection, event_ids: Sequence[UUID]) -> set[UUID]:
     """Mark ids and return those that were new. Waits for a concurrent transaction that marks the same id."""
     unique = sorted(set(event_ids))
     rows = await conn.fetch(
@@ -35,7 +32,7 @@ async def mark(conn: _Connection, event_ids: Sequence[UUID]) -> set[UUID]:
     return {row["event_id"] for row in rows}
 
 
-async def maintain(conn: _Connection, *, keep_days: int) -> None:
+async def maintain(conn: Connection, *, keep_days: int) -> None:
     """Create the partitions of the coming days and drop those older than `keep_days`. Wall clock; safe to run anywhere."""
     today = datetime.now(UTC).date()
     await conn.execute("SELECT pg_advisory_xact_lock(hashtext('ltc.inbox.maintain'))")

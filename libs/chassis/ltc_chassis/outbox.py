@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 from ltc_contracts.envelope import Envelope
 
-_Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+from ltc_chassis.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ def shard_of(key: str, shards: int) -> int:
     return zlib.crc32(key.encode()) % shards
 
 
-async def insert(conn: _Connection, rows: Sequence[Row], shards: int) -> None:
+async def insert(conn: Connection, rows: Sequence[Row], shards: int) -> None:
     """Write events in the order given."""
     envelopes = [row.envelope for row in rows]
     await conn.execute(
@@ -57,7 +56,7 @@ async def insert(conn: _Connection, rows: Sequence[Row], shards: int) -> None:
     )
 
 
-async def unsent(conn: _Connection, shards: Sequence[int], limit: int) -> list[asyncpg.Record]:
+async def unsent(conn: Connection, shards: Sequence[int], limit: int) -> list[asyncpg.Record]:
     """The oldest rows of these shards. Never by a cursor: sequences are drawn before commit, so a cursor loses rows."""
     return await conn.fetch(
         """
@@ -70,12 +69,12 @@ async def unsent(conn: _Connection, shards: Sequence[int], limit: int) -> list[a
     )
 
 
-async def delete(conn: _Connection, sequences: Sequence[int]) -> None:
+async def delete(conn: Connection, sequences: Sequence[int]) -> None:
     """Forget rows that the broker confirmed."""
     await conn.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", list(sequences))
 
 
-async def oldest_age_s(conn: _Connection) -> float:
+async def oldest_age_s(conn: Connection) -> float:
     """Wall seconds since the oldest unsent row was written; 0 when there is none."""
     age = await conn.fetchval(
         "SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM outbox ORDER BY seq LIMIT 1"

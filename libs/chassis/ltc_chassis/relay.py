@@ -17,6 +17,7 @@ from ltc_contracts.topics import MAX_RECORD_BYTES
 from opentelemetry.trace import SpanKind
 
 from ltc_chassis import names, outbox
+from ltc_chassis.connection import DirectConnection
 from ltc_chassis.db import connect
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.telemetry import span_contexts
@@ -39,7 +40,7 @@ class Relay:
         self._settings = runtime.settings
         self._telemetry = runtime.telemetry
         self._wake = asyncio.Event()
-        self._conn: asyncpg.Connection[asyncpg.Record] | None = None
+        self._conn: DirectConnection | None = None
         self._producer: AIOKafkaProducer | None = None
         self._shards: list[int] = []
         self._rebalanced = 0.0
@@ -144,7 +145,7 @@ class Relay:
         except TimeoutError:
             return
 
-    async def _database(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def _database(self) -> DirectConnection:
         if self._conn is None or self._conn.is_closed():
             self._shards = []
             self._conn = await connect(self._settings.direct_dsn, application=f"{self._runtime.name}-relay")
@@ -155,7 +156,7 @@ class Relay:
             self._rebalanced = time.monotonic()
         return self._conn
 
-    async def _share(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    async def _share(self, conn: DirectConnection) -> None:
         """Hold a fair part of the shards: give back what is over it, take what is free."""
         members = await conn.fetchval(
             """

@@ -23,8 +23,8 @@ class Runtime:
     not_ready: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, name: str, package: str, settings: ChassisSettings, clock: Clock | None = None) -> "Runtime":
-        clock = clock or parse_clock(settings.clock, settings.clock_anchor)
+    def create(cls, name: str, package: str, settings: ChassisSettings) -> "Runtime":
+        clock = parse_clock(settings.clock, settings.clock_anchor)
         return cls(
             name=name,
             package=package,

@@ -1,0 +1,354 @@
+"""Fixtures for the tests of a service: a real, migrated database per test, its app without background loops, and real records.
+
+A service's conftest says which package it is and how its app is made:
+
+    @pytest.fixture
+    def service() -> str: return "lead_svc"
+    @pytest.fixture
+    def make_app() -> Callable[[], FastAPI]: return create_app
+
+The fixture `infra` (an object with `admin_dsn`) comes from the workspace's conftest. Time stands still until a test moves
+`clock`.
+"""
+
+import asyncio
+import functools
+import itertools
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
+
+import asyncpg
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+from ltc_contracts.envelope import Envelope
+from ltc_contracts.events import Event
+from ltc_contracts.topics import BY_TYPE
+
+from ltc_chassis import migrate, outbox, parking
+from ltc_chassis.clock import FixedClock
+from ltc_chassis.connection import DirectConnection
+from ltc_chassis.consumer import Consumers, Processor
+from ltc_chassis.db import Database, connect
+from ltc_chassis.ids import new_id
+from ltc_chassis.runtime import Runtime
+from ltc_chassis.timers import Timer, run_until_idle
+
+Outcome = Literal["processed", "duplicate", "parked"]
+_offsets = itertools.count()
+_databases = itertools.count()
+
+
+class Infra(Protocol):
+    """What these fixtures need of the running infrastructure."""
+
+    @property
+    def admin_dsn(self) -> str:
+        """A role that may create databases; the path names an existing one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """One row of the outbox, typed. `event` was checked against the released schema of its topic."""
+
+    topic: str
+    event: Any
+    flow_id: UUID | None
+    sequence: int
+    key: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRecord:
+    """A record as the consumer gets it, without a broker."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    partition: int = 0
+    offset: int = 0
+    timestamp: int = 0
+
+
+def record_of(
+    event: Event,
+    *,
+    flow_id: UUID | None,
+    event_id: UUID | None = None,
+    occurred_at: datetime | None = None,
+    sequence: int = 1,
+    source: str = "/test",
+    traceparent: str | None = None,
+    extra_headers: Iterable[tuple[str, bytes | None]] = (),
+) -> FakeRecord:
+    """The record another service would have published."""
+    moment = occurred_at or datetime(2026, 1, 1, tzinfo=UTC)
+    identifier = event_id or new_id()
+    envelope = Envelope(
+        id=identifier,
+        source=source,
+        type=event.type_name(),
+        subject=event.subject,
+        occurred_at=moment,
+        recorded_at=moment,
+        dataschema=event.dataschema(),
+        partition_key=str(flow_id) if flow_id else event.subject,
+        sequence=sequence,
+        flow_id=flow_id,
+        correlation_id=str(identifier),
+        traceparent=traceparent,
+    )
+    return FakeRecord(
+        topic=event.TOPIC,
+        value=event.model_dump_json().encode(),
+        key=envelope.partition_key.encode(),
+        headers=[*envelope.to_headers(), *extra_headers],
+        offset=next(_offsets),
+        timestamp=int(time.time() * 1000),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """Signs tokens for tests; `public_key` is a PEM file."""
+
+    public_key: Path
+    private_pem: bytes
+
+    def token(self, scopes: str = "*", *, subject: str = "test", ttl_s: float = 3600, **claims: Any) -> str:
+        """A token with these scopes (space separated); claims override."""
+        payload = {"iss": "ltc-dev", "aud": "ltc", "sub": subject, "exp": time.time() + ttl_s, "scope": scopes, **claims}
+        return jwt.encode(payload, self.private_pem, algorithm="EdDSA")
+
+
+class Deliver:
+    """Runs events through the real consumer path (decode, inbox, handler, outbox, parking)."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(
+        self,
+        consumers: Consumers,
+        event: Event,
+        *,
+        flow_id: UUID | None = None,
+        event_id: UUID | None = None,
+        occurred_at: datetime | None = None,
+        sequence: int = 1,
+    ) -> Outcome:
+        """Deliver one event; the same `event_id` again is a redelivery."""
+        identifier = event_id or new_id()
+        async with self._runtime.db.connection() as conn:
+            known = await conn.fetchval("SELECT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)", identifier)
+        record = record_of(event, flow_id=flow_id, event_id=identifier, occurred_at=occurred_at, sequence=sequence)
+        await self.records(consumers, [record])
+        async with self._runtime.db.connection() as conn:
+            held = await conn.fetchval("SELECT EXISTS (SELECT 1 FROM parked WHERE event_id = $1)", identifier)
+        return "parked" if held else "duplicate" if known else "processed"
+
+    async def records(self, consumers: Consumers, records: Sequence[FakeRecord]) -> None:
+        """Deliver records as one batch."""
+        await Processor(self._runtime, consumers).process(records)
+
+    async def retry(self, consumers: Consumers) -> int:
+        """Make everything that waits due now and try it until nothing moves; returns the number of attempts."""
+        async with self._runtime.db.connection() as conn:
+            await conn.execute("UPDATE parked SET next_attempt_at = clock_timestamp() WHERE state = 'waiting'")
+        attempts = 0
+        while await Processor(self._runtime, consumers).retry_due():
+            attempts += 1
+        return attempts
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyPair:
+    """The key pair of this test session."""
+    private = Ed25519PrivateKey.generate()
+    path = tmp_path_factory.mktemp("keys") / "public.pem"
+    path.write_bytes(
+        private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return KeyPair(
+        path,
+        private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Business time: 2026-01-01T00:00Z until the test moves it."""
+    return FixedClock()
+
+
+@pytest.fixture(scope="session")
+def templates(infra: Infra) -> Iterator[dict[str, str]]:
+    """The template database per package, as far as there is one; dropped at the end of the session."""
+    made: dict[str, str] = {}
+    yield made
+    asyncio.run(_drop(infra.admin_dsn, list(made.values())))
+
+
+@pytest.fixture
+async def dsn(infra: Infra, service: str, templates: dict[str, str]) -> AsyncIterator[str]:
+    """A migrated database of `service`, cloned from a template, dropped after the test."""
+    admin = await connect(infra.admin_dsn, application="tests")
+    # A session fixture may not depend on `service`: it differs by folder, and pytest would keep the first one's value.
+    if service not in templates:
+        templates[service] = await _make_template(infra.admin_dsn, admin, service)
+    template = templates[service]
+    name = f"ltc_test_{os.getpid()}_{next(_databases)}"
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield _with_database(infra.admin_dsn, name)
+    finally:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+@pytest.fixture
+def environment(dsn: str, keys: KeyPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the app under test, as a deployment gives them; no broker."""
+    for name in [name for name in os.environ if name.startswith("LTC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LTC_POSTGRES_DSN", dsn)
+    monkeypatch.setenv("LTC_AUTH_PUBLIC_KEY", str(keys.public_key))
+
+
+@pytest.fixture
+async def app(environment: None, make_app: Callable[[], FastAPI], clock: FixedClock) -> AsyncIterator[FastAPI]:  # noqa: ARG001 - it sets the settings
+    """The service's app on its database, without its background loops."""
+    made = make_app()
+    runtime: Runtime = made.state.runtime
+    runtime.clock = runtime.db.clock = clock
+    await runtime.db.open()
+    yield made
+    await runtime.db.close()
+
+
+@pytest.fixture
+def runtime(app: FastAPI) -> Runtime:
+    """The running service."""
+    found: Runtime = app.state.runtime
+    return found
+
+
+@pytest.fixture
+def db(runtime: Runtime) -> Database:
+    """The service's database."""
+    return runtime.db
+
+
+@pytest.fixture
+async def client(app: FastAPI, keys: KeyPair) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP to the app with a token for everything."""
+    async with _client(app, {"Authorization": f"Bearer {keys.token()}"}) as made:
+        yield made
+
+
+@pytest.fixture
+async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP to the app without a token."""
+    async with _client(app, {}) as made:
+        yield made
+
+
+@pytest.fixture
+def emitted(db: Database) -> Callable[[], Awaitable[list[Emitted]]]:
+    """Everything in the outbox, in order, checked against the released schemas."""
+
+    async def read() -> list[Emitted]:
+        async with db.connection() as conn:
+            rows = await outbox.unsent(conn, list(range(db.settings.relay_shards)), 100_000)
+        return [_emitted(row) for row in rows]
+
+    return read
+
+
+@pytest.fixture
+def deliver(runtime: Runtime) -> Deliver:
+    """Delivers events to a service's consumers."""
+    return Deliver(runtime)
+
+
+@pytest.fixture
+def parked(db: Database) -> Callable[[], Awaitable[list[asyncpg.Record]]]:
+    """The parked records."""
+
+    async def read() -> list[asyncpg.Record]:
+        async with db.connection() as conn:
+            return await parking.list_parked(conn, state=None, flow_id=None, after=0, limit=10_000)
+
+    return read
+
+
+@pytest.fixture
+def run_timer(runtime: Runtime) -> Callable[[Timer], Awaitable[int]]:
+    """Runs a timer until nothing is due."""
+    return functools.partial(run_until_idle, runtime)
+
+
+async def _make_template(admin_dsn: str, admin: DirectConnection, package: str) -> str:
+    name = f"ltc_template_{os.getpid()}_{package}"
+    await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    conn = await connect(_with_database(admin_dsn, name), application="tests")
+    try:
+        await migrate.apply(conn, package)
+    finally:
+        await conn.close()
+    return name
+
+
+async def _drop(admin_dsn: str, names: Sequence[str]) -> None:
+    admin = await connect(admin_dsn, application="tests")
+    for name in names:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+def _with_database(dsn: str, name: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+def _client(app: FastAPI, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", headers=headers)
+
+
+def _emitted(row: asyncpg.Record) -> Emitted:
+    payload: str = row["payload"]
+    if row["type"] in BY_TYPE:
+        _check_schema(row["dataschema"], payload)
+        event: Any = BY_TYPE[row["type"]].event.model_validate_json(payload)
+    else:
+        event = json.loads(payload)
+    headers = {name: value.decode() for name, value in outbox.envelope_of(row).to_headers()}
+    return Emitted(row["aggregatetype"], event, row["flowid"], row["sequence"], row["aggregateid"], headers)
+
+
+def _check_schema(dataschema: str, payload: str) -> None:
+    validator = _validator(dataschema)
+    problems = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(json.loads(payload))]
+    assert not problems, f"{dataschema}: {problems}"
+
+
+@functools.cache
+def _validator(dataschema: str) -> Any:
+    import jsonschema
+    import ltc_contracts
+
+    path = Path(ltc_contracts.__file__).parents[1] / dataschema.lstrip("/")
+    return jsonschema.Draft202012Validator(json.loads(path.read_text()))
