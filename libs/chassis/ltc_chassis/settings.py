@@ -22,6 +22,8 @@ class ChassisSettings(BaseSettings):
     relay: Literal["inprocess", "external"] = "inprocess"
     relay_shards: int = Field(default=4, ge=1, le=64)
     consumer_group_suffix: str = ""
+    # How long a killed member keeps its partitions: short for quick recovery, long against false alarms.
+    consumer_session_timeout_s: float = Field(default=30.0, ge=6, le=300)
     consumer_max_records: int = Field(default=500, ge=1, le=10_000)
 
     parked_max_attempts: int = Field(default=8, ge=1)

@@ -74,9 +74,9 @@ class Subscriber:
             group_id=self._runtime.group_id,
             auto_offset_reset="earliest",  # the default would miss history on a first deployment
             ack_policy=AckPolicy.MANUAL,  # the others commit failed records, or loop on them
-            session_timeout_ms=30_000,
+            session_timeout_ms=int(settings.consumer_session_timeout_s * 1000),
             rebalance_timeout_ms=45_000,
-            heartbeat_interval_ms=3_000,
+            heartbeat_interval_ms=int(settings.consumer_session_timeout_s * 100),
             max_records=settings.consumer_max_records,
             batch_timeout_ms=1_000,
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
@@ -94,6 +94,11 @@ class Subscriber:
         self._in_hand = ()
         # Commits the consumed position of every assigned partition: right, because batches are handled one after the other.
         await message.ack()
+
+    def assigned(self) -> bool:
+        """Whether the group has given this member its partitions (possibly none)."""
+        consumer = self._consumer_of() if self._broker is not None and self.started else None
+        return consumer is not None and bool(consumer.assignment())
 
     def lag(self) -> dict[TopicPartition, int]:
         """Records between the consumed position and the end, per assigned partition, as of the last fetch."""

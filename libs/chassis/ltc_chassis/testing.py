@@ -57,6 +57,10 @@ class Infra(Protocol):
     def admin_dsn(self) -> str:
         """A role that may create databases; the path names an existing one."""
 
+    @property
+    def kafka_bootstrap(self) -> str:
+        """A real broker; started when first asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
@@ -195,6 +199,12 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture(scope="session")
+def kafka_bootstrap(infra: Infra) -> str:
+    """The real broker. Tests use topics of their own, since all workers share it."""
+    return infra.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
 def templates(infra: Infra) -> Iterator[dict[str, str]]:
     """The template database per package, as far as there is one; dropped at the end of the session."""
     made: dict[str, str] = {}
@@ -203,20 +213,32 @@ def templates(infra: Infra) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-async def dsn(infra: Infra, service: str, templates: dict[str, str]) -> AsyncIterator[str]:
-    """A migrated database of `service`, cloned from a template, dropped after the test."""
+async def make_dsn(infra: Infra, templates: dict[str, str]) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """Makes a migrated database of a package, cloned from a template; dropped after the test."""
     admin = await connect(infra.admin_dsn, application="tests")
-    # A session fixture may not depend on `service`: it differs by folder, and pytest would keep the first one's value.
-    if service not in templates:
-        templates[service] = await _make_template(infra.admin_dsn, admin, service)
-    template = templates[service]
-    name = f"ltc_test_{os.getpid()}_{next(_databases)}"
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    made: list[str] = []
+
+    async def make(package: str) -> str:
+        # A session fixture may not depend on `service`: it differs by folder, and pytest would keep the first one's value.
+        if package not in templates:
+            templates[package] = await _make_template(infra.admin_dsn, admin, package)
+        name = f"ltc_test_{os.getpid()}_{next(_databases)}"
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{templates[package]}"')
+        made.append(name)
+        return with_database(infra.admin_dsn, name)
+
     try:
-        yield _with_database(infra.admin_dsn, name)
+        yield make
     finally:
-        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        for name in made:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         await admin.close()
+
+
+@pytest.fixture
+async def dsn(make_dsn: Callable[[str], Awaitable[str]], service: str) -> str:
+    """The database of the service under test."""
+    return await make_dsn(service)
 
 
 @pytest.fixture
@@ -305,7 +327,7 @@ async def _make_template(admin_dsn: str, admin: DirectConnection, package: str) 
     name = f"ltc_template_{os.getpid()}_{package}"
     await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     await admin.execute(f'CREATE DATABASE "{name}"')
-    conn = await connect(_with_database(admin_dsn, name), application="tests")
+    conn = await connect(with_database(admin_dsn, name), application="tests")
     try:
         await migrate.apply(conn, package)
     finally:
@@ -320,7 +342,8 @@ async def _drop(admin_dsn: str, names: Sequence[str]) -> None:
     await admin.close()
 
 
-def _with_database(dsn: str, name: str) -> str:
+def with_database(dsn: str, name: str) -> str:
+    """The same server and role, another database."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ltc_chassis import migrate
 from ltc_chassis.db import connect
-from ltc_chassis.testing import Infra, _with_database
+from ltc_chassis.testing import Infra, with_database
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ async def empty(infra: Infra) -> AsyncIterator[str]:
     admin = await connect(infra.admin_dsn, application="tests")
     name = f"ltc_migrate_{id(admin)}"
     await admin.execute(f'CREATE DATABASE "{name}"')
-    yield _with_database(infra.admin_dsn, name)
+    yield with_database(infra.admin_dsn, name)
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await admin.close()
 

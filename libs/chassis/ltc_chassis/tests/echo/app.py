@@ -39,9 +39,9 @@ class Noted(Event):
     text: str
 
 
-def event_types() -> tuple[type[Pinged], type[Noted]]:
+def event_types(suffix: str = "") -> tuple[type[Pinged], type[Noted]]:
     """`Pinged` and `Noted` on topics of their own, so that tests on one broker do not meet."""
-    suffix = uuid4().hex[:12]
+    suffix = suffix or uuid4().hex[:12]
     pinged = type(f"Pinged{suffix}", (Pinged,), {"TOPIC": f"echo{suffix}.pinged", "__module__": __name__})
     noted = type(f"Noted{suffix}", (Noted,), {"TOPIC": f"echo{suffix}.noted", "__module__": __name__})
     return pinged, noted
