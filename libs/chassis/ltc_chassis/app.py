@@ -113,7 +113,8 @@ class _Work:
             await self._subscriber.stop()
         if self._relay is not None:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._relay.drain(_DRAIN_S), _DRAIN_S + 1)
+                async with asyncio.timeout(_DRAIN_S + 1):
+                    await self._relay.drain(_DRAIN_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

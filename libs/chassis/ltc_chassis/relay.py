@@ -140,10 +140,9 @@ class Relay:
         return confirmed
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), _POLL_S)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_S):
+                await self._wake.wait()
 
     async def _database(self) -> DirectConnection:
         if self._conn is None or self._conn.is_closed():
@@ -205,7 +204,8 @@ class Relay:
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(TimeoutError, KafkaError, OSError):
-                await asyncio.wait_for(producer.stop(), 3)
+                async with asyncio.timeout(3):
+                    await producer.stop()
 
     async def _close(self) -> None:
         await self._drop_producer()

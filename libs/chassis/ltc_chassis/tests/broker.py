@@ -78,7 +78,8 @@ class World:
                 sys.executable, "-m", "ltc_chassis.tests.crash_child", place, self.suffix, env=self.environment, stderr=output
             )
             try:
-                assert await asyncio.wait_for(child.wait(), 30) == -signal.SIGKILL, log.read_text()
+                async with asyncio.timeout(30):
+                    assert await child.wait() == -signal.SIGKILL, log.read_text()
             finally:
                 if child.returncode is None:
                     child.kill()

@@ -53,6 +53,7 @@ async def test_the_consumer_waits_while_its_database_is_away_and_parks_nothing(
     await asyncio.sleep(0.5)
     assert not processing.done()
     await wire.mend()
-    await asyncio.wait_for(processing, 10)
+    async with asyncio.timeout(10):
+        await processing
     assert [note["text"] for note in (await client.get("/v1/notes")).json()["items"]] == ["a"]
     assert await parked() == []
