@@ -3,11 +3,15 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PACKAGES := contracts libs/chassis $(wildcard services/*-svc) tools/ltc
+SOURCES := contracts/ltc_contracts libs/chassis/ltc_chassis $(foreach s,$(wildcard services/*-svc),$(s)/$(subst -,_,$(notdir $(s)))) \
+	tools/ltc/ltc_cli tests bench conftest.py
 STAMP := .venv/.ready
+# Two workers: the machine the suite is made for has two cores, and each test has a database of its own.
+WORKERS ?= 2
 
-.PHONY: help setup lock
+.PHONY: help setup lock lint schemas test e2e fault browser demo up down bench clean
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s "$$(printf '\t')"
 
 setup: $(STAMP) ## install everything the project needs into .venv
 
@@ -20,3 +24,39 @@ $(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(PACKAGES))
 
 lock: ## refresh requirements.lock from requirements.in
 	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements.in -o requirements.lock
+
+lint: $(STAMP) ## style, types, import rules, schemas
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy $(SOURCES)
+	.venv/bin/lint-imports
+	$(PY) -m ltc_contracts.schema check
+
+schemas: $(STAMP) ## export the JSON Schemas from the models, then check them
+	$(PY) -m ltc_contracts.schema export
+	$(PY) -m ltc_contracts.schema check
+
+test: $(STAMP) ## unit and service tests on real PostgreSQL and Kafka (no set-up needed)
+	.venv/bin/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+e2e: $(STAMP) ## whole deals through the running stack, over HTTP and Kafka only
+	.venv/bin/pytest -n0 tests/e2e -m "not fault" $(ARGS)
+
+fault: $(STAMP) ## end to end while processes are killed and infrastructure is stopped, and with poison on the topics
+	.venv/bin/pytest -n0 tests/e2e -m fault $(ARGS)
+
+demo: $(STAMP) ## play a company at a day per second; DATA=<folder> imports real leads, KEEP=1 leaves it running, SHORT=1
+	.venv/bin/ltc demo $(if $(DATA),--data "$(DATA)") $(if $(KEEP),--keep) $(if $(SHORT),--short)
+
+up: $(STAMP) ## start PostgreSQL, Kafka and the six services
+	.venv/bin/ltc up
+
+down: $(STAMP) ## stop them and remove their data (`ltc down --keep` keeps it)
+	.venv/bin/ltc down
+
+bench: $(STAMP) ## measure, side by side in one run
+	$(PY) -m bench $(ARGS)
+
+clean: ## remove everything that was made here
+	@test ! -x .venv/bin/ltc || .venv/bin/ltc down
+	rm -rf .venv .ltc .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,43 @@
+"""One running stack for all end-to-end tests: real PostgreSQL, real Kafka, six services as processes, a day per second."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ltc_chassis.clock import parse_clock
+from ltc_cli.company.feed import EventFeed
+from ltc_cli.company.suite import SERVICES, Suite
+from ltc_cli.stack import Stack
+
+DAY_S = 1.0
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Started once, stopped at the end; fault tests start again what they killed."""
+    home = Path(tmp_path_factory.mktemp("stack"))
+    clock = "2026-01-01T00:00Z@86400"
+    # A killed consumer's partitions come free after this long; the default is meant for production.
+    with Stack(home, ports="free", clock=clock, env={"LTC_CONSUMER_SESSION_TIMEOUT_S": "6"}) as running:
+        yield running
+
+
+@pytest.fixture
+async def suite(stack: Stack) -> AsyncIterator[Suite]:
+    """HTTP to the six services."""
+    async with Suite({name: stack.url(name) for name in SERVICES}, stack.token(), patience_s=90) as made:
+        yield made
+
+
+@pytest.fixture
+async def feed(stack: Stack) -> AsyncIterator[EventFeed]:
+    """Every event, from the beginning."""
+    async with EventFeed(stack.kafka_bootstrap) as made:
+        yield made
+
+
+@pytest.fixture
+def now(stack: Stack) -> datetime:
+    """Business time at the start of the test."""
+    return parse_clock(stack.clock, stack.clock_anchor).now().astimezone(UTC)
