@@ -1,0 +1,55 @@
+"""PostgreSQL and Kafka for every test of the workspace, real ones, shared by all workers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ltc_cli.stack.infra import Containers, Infra, watch
+
+pytest_plugins = ["ltc_chassis.testing"]
+
+
+@pytest.fixture(scope="session")
+def infra(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Infra | Containers]:
+    """`admin_dsn` and `kafka_bootstrap`; each server starts when first asked for.
+
+    With LTC_TEST_INFRA=testcontainers they run in containers.
+    """
+    if os.environ.get("LTC_TEST_INFRA") == "testcontainers":
+        containers = Containers()
+        yield containers
+        containers.stop()
+        return
+    # Workers share the parent folder of their own temporary folders; the controller stops what is left there.
+    base = tmp_path_factory.getbasetemp()
+    home = (base if worker_id == "master" else base.parent) / "infra"
+    found = Infra(home)
+    watchdog = watch(home) if worker_id == "master" else None
+    yield found
+    if watchdog is not None and watchdog.stdin is not None:
+        found.stop()
+        watchdog.stdin.close()
+        watchdog.wait(10)
+
+
+class _SharedInfra:
+    """On the controller of pytest-xdist: the servers end with the session, also when it is killed."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self._home = home
+        self._watchdog = watch(home)
+
+    def pytest_sessionfinish(self) -> None:
+        Infra(self._home).stop()
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.close()
+        self._watchdog.wait(10)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):
+        base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # what the fixture returns, before fixtures exist
+        config.pluginmanager.register(_SharedInfra(base / "infra"), "shared-infra")
