@@ -1,0 +1,226 @@
+# ruff: noqa: E501 - a table of events reads better wide
+"""Writes contracts/examples: one coherent deal, RULES 4's golden invoice (348.35 x 16 less 4 % at 22 % = 6,527.81).
+
+`python -m ltc_contracts.tests.golden`; the files are the truth, this only keeps ids, times and amounts consistent.
+"""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from ltc_contracts import events as e
+from ltc_contracts.envelope import Envelope
+from ltc_contracts.examples import ROOT
+from ltc_contracts.money import Money
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
+PART = Money.of("2000.00", "EUR")
+
+
+def uid(kind: int, number: int = 0, *, at: datetime = START) -> UUID:
+    """A fixed UUIDv7 drawn at `at`."""
+    milliseconds = int(at.timestamp() * 1000)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (kind << 64) | (0x2 << 62) | number)
+
+
+FLOW, OTHER_FLOW, THIRD_FLOW = uid(1), uid(1, 2), uid(1, 3)
+LEAD, OPPORTUNITY, QUOTE, CONTRACT, ORDER, DELIVERY, INVOICE, PAYMENT = (uid(2, number) for number in range(1, 9))
+OTHER = {name: uid(3, number) for number, name in enumerate(("lead", "opportunity", "order", "contract", "delivery"), 1)}
+CUSTOMER = e.Customer(
+    customer_id=uid(4), name="Rossi Impianti S.r.l.", country="IT", vat_id="IT01234567890", email="ap@rossi.example"
+)
+LINES = (
+    e.Line(
+        line_id=uid(5),
+        sku="SUPPORT",
+        description="Premium support, per month",
+        quantity=Decimal(16),
+        unit_price=Money.of("348.35", "EUR"),
+        discount_percent=Decimal(4),
+        tax_rate=Decimal(22),
+        net=NET,
+    ),
+)
+OWNER = "Darcel Schlecht"
+# Who acts (None: a person) on which day, on which flow, at which version of the aggregate.
+Step = tuple[e.Event, str, float, UUID | None, int, str | None]
+STEPS: list[Step] = [
+    (
+        e.LeadCaptured(
+            lead_id=LEAD, captured_via="api", channel="web", source="Google", campaign="spring", company=CUSTOMER.name, country="IT"
+        ),
+        "lead", 0, FLOW, 1, None,
+    ),
+    (e.LeadEngaged(lead_id=LEAD, activity="demo_request"), "lead", 0, FLOW, 1, None),
+    (
+        e.LeadScored(lead_id=LEAD, fit=Decimal("35"), engagement=Decimal("25"), band="hot", rule_version="v1"),
+        "lead", 0, FLOW, 1, None,
+    ),
+    (
+        e.LeadQualified(
+            lead_id=LEAD, reason="high_intent", channel="web", source="Google", campaign="spring", company=CUSTOMER.name,
+            country="IT", contact=e.Contact(name="Anna Rossi", email="anna@rossi.example"), fit=Decimal("35"),
+            engagement=Decimal("25"), estimated_value=Money.of("6000.00", "EUR"), owner=OWNER,
+        ),
+        "lead", 1, FLOW, 2, None,
+    ),
+    (e.LeadDisqualified(lead_id=OTHER["lead"], reason="no budget this year"), "lead", 1, OTHER_FLOW, 2, None),
+    (
+        e.OpportunityOpened(
+            opportunity_id=OPPORTUNITY, lead_id=LEAD, name=CUSTOMER.name, company=CUSTOMER.name, owner=OWNER,
+            stage="qualification", probability=10, value=Money.of("6000.00", "EUR"), channel="web", source="Google",
+        ),
+        "sales", 1, FLOW, 1, "lead.qualified",
+    ),
+    (
+        e.OpportunityStageChanged(
+            opportunity_id=OPPORTUNITY, from_stage="qualification", to_stage="proposal", probability=50, seconds_in_stage=172800
+        ),
+        "sales", 3, FLOW, 2, None,
+    ),
+    (
+        e.OpportunityWon(opportunity_id=OPPORTUNITY, contract_id=CONTRACT, value=NET, owner=OWNER, opened_at=START + timedelta(1)),
+        "sales", 8, FLOW, 3, None,
+    ),
+    (
+        e.OpportunityLost(
+            opportunity_id=OTHER["opportunity"], reason="chose a competitor", stage="proposal", value=NET, owner=OWNER, opened_at=START
+        ),
+        "sales", 9, OTHER_FLOW, 4, None,
+    ),
+    (
+        e.QuoteSent(
+            quote_id=QUOTE, opportunity_id=OPPORTUNITY, number="Q-2026-000001", quote_version=1, lines=LINES, net=NET,
+            valid_until=date(2026, 2, 7),
+        ),
+        "sales", 3, FLOW, 2, None,
+    ),
+    (
+        e.QuoteAccepted(quote_id=QUOTE, opportunity_id=OPPORTUNITY, number="Q-2026-000001", quote_version=1, net=NET),
+        "sales", 7, FLOW, 3, None,
+    ),
+    (
+        e.ContractSigned(
+            contract_id=CONTRACT, number="C-2026-000001", opportunity_id=OPPORTUNITY, quote_id=QUOTE, customer=CUSTOMER, lines=LINES,
+            net=NET, payment_terms_days=30, requested_on=date(2026, 1, 30), document_sha256="3a" * 32, signed_by="Anna Rossi",
+            signed_at=START + timedelta(8),
+        ),
+        "sales", 8, FLOW, 2, None,
+    ),
+    (
+        e.OrderReceived(
+            order_id=ORDER, number="O-2026-000001", contract_id=CONTRACT, customer=CUSTOMER, lines=LINES, net=NET,
+            requested_on=date(2026, 1, 30),
+        ),
+        "order", 8, FLOW, 1, "contract.signed",
+    ),
+    (
+        e.OrderConfirmed(
+            order_id=ORDER, number="O-2026-000001", contract_id=CONTRACT, customer=CUSTOMER, lines=LINES, net=NET,
+            payment_terms_days=30, requested_on=date(2026, 1, 30), promised_on=date(2026, 1, 30),
+        ),
+        "order", 8, FLOW, 2, "contract.signed",
+    ),
+    (
+        e.OrderCancellationRequested(order_id=OTHER["order"], number="O-2026-000002", reason="project stopped"),
+        "order", 10, THIRD_FLOW, 3, None,
+    ),
+    (
+        e.OrderCancelled(order_id=OTHER["order"], number="O-2026-000002", reason="project stopped", net=NET),
+        "order", 10, THIRD_FLOW, 4, "delivery.cancelled",
+    ),
+    (e.OrderFulfilled(order_id=ORDER, number="O-2026-000001", delivery_id=DELIVERY), "order", 24, FLOW, 4, "delivery.completed"),
+    (e.OrderClosed(order_id=ORDER, number="O-2026-000001", collected=GROSS), "order", 60, FLOW, 5, "invoice.paid"),
+    (
+        e.DeliveryPromised(delivery_id=DELIVERY, order_id=ORDER, promised_on=date(2026, 1, 30), promise_version=1),
+        "delivery", 8, FLOW, 1, "order.confirmed",
+    ),
+    (
+        e.DeliveryProgressed(delivery_id=DELIVERY, order_id=ORDER, percent=Decimal("50"), note="half of it is installed"),
+        "delivery", 20, FLOW, 2, None,
+    ),
+    (
+        e.DeliveryCompleted(
+            delivery_id=DELIVERY, order_id=ORDER, order_number="O-2026-000001", customer=CUSTOMER, lines=LINES, net=NET,
+            payment_terms_days=30, promised_on=date(2026, 1, 30), completed_at=START + timedelta(24), on_time=True,
+        ),
+        "delivery", 24, FLOW, 3, None,
+    ),
+    (
+        e.DeliveryCancelled(delivery_id=OTHER["delivery"], order_id=OTHER["order"], reason="project stopped"),
+        "delivery", 10, THIRD_FLOW, 2, "order.cancellation_requested",
+    ),
+    (
+        e.InvoiceIssued(
+            invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, delivery_id=DELIVERY, customer=CUSTOMER, net=NET, tax=TAX,
+            gross=GROSS, taxes=(e.TaxSubtotal(category="S", rate=Decimal(22), base=NET, tax=TAX),), issued_on=date(2026, 1, 29),
+            due_on=date(2026, 2, 28),
+        ),
+        "billing", 24, FLOW, 1, "delivery.completed",
+    ),
+    (
+        e.InvoiceOverdue(
+            invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, due_on=date(2026, 2, 28), days_overdue=1, open=GROSS
+        ),
+        "billing", 55, FLOW, 2, None,
+    ),
+    (
+        e.InvoicePaid(
+            invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, gross=GROSS, due_on=date(2026, 2, 28),
+            paid_on=date(2026, 3, 6), on_time=False,
+        ),
+        "billing", 60, FLOW, 4, None,
+    ),
+    (
+        e.PaymentReceived(
+            payment_id=PAYMENT, amount=PART, method="bank_transfer", reference="Invoice INV-2026-000001", received_on=date(2026, 3, 3)
+        ),
+        "billing", 57, None, 1, None,
+    ),
+    (
+        e.PaymentAllocated(
+            payment_id=PAYMENT, invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, amount=PART, open_after=GROSS - PART,
+            received_on=date(2026, 3, 3),
+        ),
+        "billing", 57, FLOW, 3, None,
+    ),
+]  # fmt: skip
+
+
+def write() -> None:
+    """Write every example file."""
+    ids = {
+        event.TOPIC: uid(6, number, at=START + timedelta(days=day)) for number, (event, _, day, _, _, _) in enumerate(STEPS, 1)
+    }
+    for event, service, day, flow_id, sequence, cause in STEPS:
+        moment = START + timedelta(days=day)
+        identifier = ids[event.TOPIC]
+        envelope = Envelope(
+            id=identifier,
+            source=f"/{service}-svc",
+            type=event.type_name(),
+            subject=event.subject,
+            occurred_at=moment,
+            recorded_at=moment,
+            dataschema=event.dataschema(),
+            partition_key=str(flow_id) if flow_id else event.subject,
+            sequence=sequence,
+            flow_id=flow_id,
+            causation_id=ids[cause] if cause else None,
+            correlation_id=str(ids[cause] if cause else identifier),
+            traceparent=f"00-{identifier.hex}-{identifier.hex[-16:]}-01",
+        )
+        record = {
+            "headers": {name: value.decode() for name, value in envelope.to_headers()},
+            "key": envelope.partition_key,
+            "data": json.loads(event.model_dump_json()),
+        }
+        path = ROOT / "examples" / event.TOPIC / f"{event.VERSION}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    write()
