@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table of events reads better wide
 """Writes contracts/examples: one coherent deal, RULES 4's golden invoice (348.35 x 16 less 4 % at 22 % = 6,527.81).
 
 `python -m ltc_contracts.tests.golden`; the files are the truth, this only keeps ids, times and amounts consistent.

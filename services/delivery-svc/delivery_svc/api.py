@@ -1,0 +1,170 @@
+"""HTTP in: people report what is done, promise another day, and complete. A delivery is planned by a confirmed order alone."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from ltc_chassis.api import Conn, Page, PageArgs, Tx, scope
+from ltc_chassis.api import router as make_router
+from ltc_chassis.db import Connection
+from ltc_contracts.events import Customer, Line
+from ltc_contracts.events.model import Percent
+from ltc_contracts.money import Money
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from delivery_svc import handlers, store
+from delivery_svc.domain import CancellationState, Delivery, Promise, State
+
+router = make_router(prefix="/v1", tags=["deliveries"])
+
+# NUL is the one character that PostgreSQL's text cannot hold.
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class ReportProgress(BaseModel):
+    """How much of the whole is done now."""
+
+    model_config = ConfigDict(extra="forbid")
+    percent: Percent
+    note: Note | None = None
+
+
+class CompleteDelivery(BaseModel):
+    """When the customer had everything; now, if not said."""
+
+    model_config = ConfigDict(extra="forbid")
+    completed_at: AwareDatetime | None = None
+
+
+class PromiseDay(BaseModel):
+    """The day we promise from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+    promised_on: date
+
+
+class CancellationView(BaseModel):
+    """The last cancellation request and what was decided."""
+
+    state: CancellationState
+    reason: str
+    requested_at: datetime
+    decided_at: datetime
+
+
+class DeliveryView(BaseModel):
+    """A delivery with its lines as ordered. `promised_on` is the latest promise; `on_time` is null until it is completed."""
+
+    id: UUID
+    flow_id: UUID
+    order_id: UUID
+    order_number: str
+    state: State
+    customer: Customer
+    lines: tuple[Line, ...]
+    net: Money
+    payment_terms_days: int
+    promised_on: date
+    promise_version: int
+    percent: Annotated[Percent, Field(description="0 to 100")]
+    note: str | None
+    completed_at: datetime | None
+    on_time: bool | None
+    cancellation: CancellationView | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, delivery: Delivery, lines: tuple[Line, ...]) -> "DeliveryView":
+        decided = delivery.cancellation
+        return cls(
+            id=delivery.id,
+            flow_id=delivery.flow_id,
+            order_id=delivery.order_id,
+            order_number=delivery.order_number,
+            state=delivery.state,
+            customer=delivery.customer,
+            lines=lines,
+            net=delivery.net,
+            payment_terms_days=delivery.payment_terms_days,
+            promised_on=delivery.promised_on,
+            promise_version=delivery.promise_version,
+            percent=delivery.percent,
+            note=delivery.note,
+            completed_at=delivery.completed_at,
+            on_time=delivery.on_time,
+            cancellation=None
+            if decided is None
+            else CancellationView(
+                state=decided.state, reason=decided.reason, requested_at=decided.requested_at, decided_at=decided.decided_at
+            ),
+            created_at=delivery.created_at,
+            updated_at=delivery.updated_at,
+            version=delivery.version,
+        )
+
+
+class PromiseView(BaseModel):
+    """One version of the promise, and when it was made."""
+
+    version: int
+    promised_on: date
+    promised_at: datetime
+
+    @classmethod
+    def of(cls, promise: Promise) -> "PromiseView":
+        return cls(version=promise.version, promised_on=promise.promised_on, promised_at=promise.promised_at)
+
+
+class PromisesView(BaseModel):
+    """Every promise made, oldest first."""
+
+    items: list[PromiseView]
+
+
+@router.get("/deliveries", dependencies=[scope("deliveries:read")])
+async def list_deliveries(
+    conn: Conn, page: PageArgs, flow_id: UUID | None = None, order_id: UUID | None = None, state: State | None = None
+) -> Page[DeliveryView]:
+    """Deliveries in the order they were planned, by flow, order or state."""
+    found = await store.list_deliveries(
+        conn, flow_id=flow_id, order_id=order_id, state=state, after=page.after, limit=page.limit + 1
+    )
+    lines = await store.list_lines(conn, [delivery.id for delivery in found])
+    return page.of([DeliveryView.of(delivery, lines[delivery.id]) for delivery in found], key=lambda view: view.id)
+
+
+@router.get("/deliveries/{delivery_id}", dependencies=[scope("deliveries:read")])
+async def get_delivery(delivery_id: UUID, conn: Conn) -> DeliveryView:
+    """One delivery with its lines, promise and progress."""
+    return await _view(conn, await store.get_delivery(conn, delivery_id))
+
+
+@router.get("/deliveries/{delivery_id}/promises", dependencies=[scope("deliveries:read")])
+async def get_promises(delivery_id: UUID, conn: Conn) -> PromisesView:
+    """Every day that was ever promised for this delivery."""
+    delivery = await store.get_delivery(conn, delivery_id)
+    return PromisesView(items=[PromiseView.of(made) for made in await store.list_promises(conn, delivery.id)])
+
+
+@router.post("/deliveries/{delivery_id}/progress", dependencies=[scope("deliveries:write")])
+async def report_progress(delivery_id: UUID, body: ReportProgress, tx: Tx) -> DeliveryView:
+    """Report how much is done. It never goes back; 100 does not complete by itself. From here on cancellation is refused."""
+    return await _view(tx.conn, await handlers.report_progress(tx, delivery_id, body.percent, body.note))
+
+
+@router.post("/deliveries/{delivery_id}/complete", dependencies=[scope("deliveries:write")])
+async def complete_delivery(delivery_id: UUID, tx: Tx, body: CompleteDelivery | None = None) -> DeliveryView:
+    """The customer has everything. On time is measured against the latest promise."""
+    return await _view(tx.conn, await handlers.complete_delivery(tx, delivery_id, body.completed_at if body else None))
+
+
+@router.post("/deliveries/{delivery_id}/promise", dependencies=[scope("deliveries:write")])
+async def promise_day(delivery_id: UUID, body: PromiseDay, tx: Tx) -> DeliveryView:
+    """Promise another day, today or later. Earlier promises are kept; the day already promised changes nothing."""
+    return await _view(tx.conn, await handlers.promise_day(tx, delivery_id, body.promised_on))
+
+
+async def _view(conn: Connection, delivery: Delivery) -> DeliveryView:
+    return DeliveryView.of(delivery, (await store.list_lines(conn, [delivery.id]))[delivery.id])

@@ -1,0 +1,18 @@
+"""The service under test is delivery-svc."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+
+from delivery_svc.app import create_app
+
+
+@pytest.fixture
+def service() -> str:
+    return "delivery_svc"
+
+
+@pytest.fixture
+def make_app() -> Callable[[], FastAPI]:
+    return create_app

@@ -1,0 +1,298 @@
+"""Every SQL statement of order-svc."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from ltc_chassis.db import Connection
+from ltc_contracts.events import Customer, Line
+from ltc_contracts.money import Money
+
+from order_svc.domain import Cancellation, Change, NoPromiseRule, Order, OrderNotFound, PromiseRule, State
+
+
+async def draw_number(conn: Connection) -> int:
+    """The next order number; numbers of transactions that roll back are lost."""
+    drawn: int = await conn.fetchval("SELECT nextval('order_number')")
+    return drawn
+
+
+async def get_promise_rule(conn: Connection, day: date) -> PromiseRule:
+    """The rule in force on a day. Raises `NoPromiseRule`."""
+    row = await conn.fetchrow("SELECT lead_days FROM promise_rule WHERE valid_from <= $1 ORDER BY valid_from DESC LIMIT 1", day)
+    if row is None:
+        raise NoPromiseRule(day)
+    return PromiseRule(lead_days=row["lead_days"])
+
+
+async def has_order_of_contract(conn: Connection, contract_id: UUID) -> bool:
+    found: bool = await conn.fetchval("SELECT EXISTS (SELECT 1 FROM sales_order WHERE contract_id = $1)", contract_id)
+    return found
+
+
+async def insert_order(conn: Connection, order: Order, lines: Sequence[Line]) -> bool:
+    """False, and nothing written, when the contract has an order already."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO sales_order (id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country,
+                                 customer_vat_id, customer_email, net_amount, currency, payment_terms_days, requested_on,
+                                 promised_on, percent_delivered, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        ON CONFLICT (contract_id) DO NOTHING RETURNING id
+        """,
+        order.id,
+        order.flow_id,
+        order.version,
+        order.number,
+        order.state,
+        order.contract_id,
+        order.customer.customer_id,
+        order.customer.name,
+        order.customer.country,
+        order.customer.vat_id,
+        order.customer.email,
+        order.net.amount,
+        order.net.currency,
+        order.payment_terms_days,
+        order.requested_on,
+        order.promised_on,
+        order.percent_delivered,
+        order.created_at,
+        order.updated_at,
+    )
+    if row is None:
+        return False
+    await conn.executemany(
+        """
+        INSERT INTO order_line (order_id, position, line_id, sku, description, quantity, unit_price, price_currency,
+                                base_quantity, discount_percent, tax_category, tax_rate, net_amount, net_currency)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        """,
+        [
+            (
+                order.id,
+                position,
+                line.line_id,
+                line.sku,
+                line.description,
+                line.quantity,
+                line.unit_price.amount,
+                line.unit_price.currency,
+                line.base_quantity,
+                line.discount_percent,
+                line.tax_category,
+                line.tax_rate,
+                line.net.amount,
+                line.net.currency,
+            )
+            for position, line in enumerate(lines, start=1)
+        ],
+    )
+    return True
+
+
+async def insert_change(conn: Connection, order_id: UUID, change: Change) -> None:
+    """Append to the history."""
+    await conn.execute(
+        """
+        INSERT INTO state_change (order_id, version, from_state, to_state, reason, changed_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        order_id,
+        change.version,
+        change.from_state,
+        change.to_state,
+        change.reason,
+        change.changed_at,
+    )
+
+
+async def insert_paid_invoice(conn: Connection, order_id: UUID, invoice_id: UUID, gross: Money, paid_on: date) -> bool:
+    """False when this invoice was counted already."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO paid_invoice (invoice_id, order_id, gross_amount, currency, paid_on) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (invoice_id) DO NOTHING RETURNING invoice_id
+        """,
+        invoice_id,
+        order_id,
+        gross.amount,
+        gross.currency,
+        paid_on,
+    )
+    return row is not None
+
+
+async def save_order(conn: Connection, order: Order) -> None:
+    """Write what may change. The row must be locked by the caller."""
+    asked = order.cancellation
+    await conn.execute(
+        """
+        UPDATE sales_order SET version = $2, state = $3, promised_on = $4, percent_delivered = $5, delivery_id = $6,
+               collected_amount = $7, cancellation_state = $8, cancellation_reason = $9, cancellation_requested_at = $10,
+               cancellation_decided_at = $11, cancellation_return_to = $12, updated_at = $13
+        WHERE id = $1
+        """,
+        order.id,
+        order.version,
+        order.state,
+        order.promised_on,
+        order.percent_delivered,
+        order.delivery_id,
+        order.collected.amount if order.collected else None,
+        asked.state if asked else None,
+        asked.reason if asked else None,
+        asked.requested_at if asked else None,
+        asked.decided_at if asked else None,
+        asked.return_to if asked else None,
+        order.updated_at,
+    )
+
+
+async def get_order_for_update(conn: Connection, order_id: UUID) -> Order | None:
+    """The order, locked until the transaction ends."""
+    row = await conn.fetchrow(
+        """
+        SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
+               customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
+               delivery_id, collected_amount, cancellation_state, cancellation_reason, cancellation_requested_at,
+               cancellation_decided_at, cancellation_return_to, created_at, updated_at
+        FROM sales_order WHERE id = $1 FOR UPDATE
+        """,
+        order_id,
+    )
+    return None if row is None else _order(row)
+
+
+async def get_order(conn: Connection, order_id: UUID) -> Order:
+    """Raises `OrderNotFound`."""
+    row = await conn.fetchrow(
+        """
+        SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
+               customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
+               delivery_id, collected_amount, cancellation_state, cancellation_reason, cancellation_requested_at,
+               cancellation_decided_at, cancellation_return_to, created_at, updated_at
+        FROM sales_order WHERE id = $1
+        """,
+        order_id,
+    )
+    if row is None:
+        raise OrderNotFound(order_id)
+    return _order(row)
+
+
+async def list_orders(
+    conn: Connection, *, flow_id: UUID | None, state: State | None, contract_id: UUID | None, after: UUID | None, limit: int
+) -> list[Order]:
+    """Orders in the order they were received."""
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
+               customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
+               delivery_id, collected_amount, cancellation_state, cancellation_reason, cancellation_requested_at,
+               cancellation_decided_at, cancellation_return_to, created_at, updated_at
+        FROM sales_order
+        WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR state = $2)
+          AND ($3::uuid IS NULL OR contract_id = $3) AND ($4::uuid IS NULL OR id > $4)
+        ORDER BY id LIMIT $5
+        """,
+        flow_id,
+        state,
+        contract_id,
+        after,
+        limit,
+    )
+    return [_order(row) for row in rows]
+
+
+async def list_lines(conn: Connection, order_ids: Sequence[UUID]) -> dict[UUID, tuple[Line, ...]]:
+    """The lines of these orders, as signed."""
+    rows = await conn.fetch(
+        """
+        SELECT order_id, line_id, sku, description, quantity, unit_price, price_currency, base_quantity, discount_percent,
+               tax_category, tax_rate, net_amount, net_currency
+        FROM order_line WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
+        """,
+        list(order_ids),
+    )
+    found: dict[UUID, list[Line]] = {order_id: [] for order_id in order_ids}
+    for row in rows:
+        found[row["order_id"]].append(_line(row))
+    return {order_id: tuple(lines) for order_id, lines in found.items()}
+
+
+async def list_changes(conn: Connection, order_id: UUID) -> list[Change]:
+    """The history of an order, oldest first; empty for an unknown order."""
+    rows = await conn.fetch(
+        """
+        SELECT version, from_state, to_state, reason, changed_at FROM state_change WHERE order_id = $1 ORDER BY version
+        """,
+        order_id,
+    )
+    return [
+        Change(
+            version=row["version"],
+            from_state=row["from_state"],
+            to_state=row["to_state"],
+            reason=row["reason"],
+            changed_at=row["changed_at"],
+        )
+        for row in rows
+    ]
+
+
+def _order(row: Any) -> Order:
+    currency = row["currency"]
+    return Order(
+        id=row["id"],
+        flow_id=row["flow_id"],
+        version=row["version"],
+        number=row["number"],
+        state=row["state"],
+        contract_id=row["contract_id"],
+        customer=Customer(
+            customer_id=row["customer_id"],
+            name=row["customer_name"],
+            country=row["customer_country"],
+            vat_id=row["customer_vat_id"],
+            email=row["customer_email"],
+        ),
+        net=Money.of(row["net_amount"], currency),
+        payment_terms_days=row["payment_terms_days"],
+        requested_on=row["requested_on"],
+        promised_on=row["promised_on"],
+        percent_delivered=row["percent_delivered"],
+        delivery_id=row["delivery_id"],
+        collected=None if row["collected_amount"] is None else Money.of(row["collected_amount"], currency),
+        cancellation=_cancellation(row),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _cancellation(row: Any) -> Cancellation | None:
+    if row["cancellation_state"] is None:
+        return None
+    return Cancellation(
+        state=row["cancellation_state"],
+        reason=row["cancellation_reason"],
+        requested_at=row["cancellation_requested_at"],
+        decided_at=row["cancellation_decided_at"],
+        return_to=row["cancellation_return_to"],
+    )
+
+
+def _line(row: Any) -> Line:
+    return Line(
+        line_id=row["line_id"],
+        sku=row["sku"],
+        description=row["description"],
+        quantity=row["quantity"],
+        unit_price=Money.of(row["unit_price"], row["price_currency"]),
+        base_quantity=row["base_quantity"],
+        discount_percent=row["discount_percent"],
+        tax_category=row["tax_category"],
+        tax_rate=row["tax_rate"],
+        net=Money.of(row["net_amount"], row["net_currency"]),
+    )
