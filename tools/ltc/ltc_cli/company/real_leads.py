@@ -13,7 +13,7 @@ MAPPING = {
     "activities.pricing_page": "TotalVisits",
     "activities.form": "A free copy of Mastering The Interview",
 }
-NULLS = ["Select", ""]
+NULLS = ["Select", "", "unknown", "Asia/Pacific Region"]
 DEFAULTS = {"source": "unknown", "channel": "unknown"}
 
 

@@ -1,0 +1,289 @@
+"""HTTP in: leads, their activities and scores, imports."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Form, UploadFile
+from ltc_chassis.api import Conn, Now, Page, PageArgs, Tx, scope
+from ltc_chassis.api import router as make_router
+from ltc_chassis.ids import new_id
+from ltc_contracts.errors import DomainError, Invalid
+from ltc_contracts.events import Contact
+from ltc_contracts.events.model import Code, Country, Name
+from ltc_contracts.money import Money
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from lead_svc import handlers, importing, store
+from lead_svc.domain.lead import Lead, blank
+from lead_svc.domain.rows import Layout
+from lead_svc.domain.score import Activity, Score, score
+from lead_svc.store import Import
+
+router = make_router(prefix="/v1", tags=["leads"])
+_LARGEST_FILE = 20 * 1024 * 1024
+
+
+class FileTooLarge(DomainError):
+    """An import is limited to 20 MB."""
+
+    kind = "too_large"
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewContact(Body):
+    name: Name | None = None
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    phone: Annotated[str, Field(max_length=40)] | None = None
+
+
+class NewActivity(Body):
+    activity: Code
+    occurred_at: AwareDatetime | None = None
+
+
+class NewLead(Body):
+    channel: Code
+    source: Name
+    campaign: Name | None = None
+    company: Name | None = None
+    country: Country | None = None
+    industry: Code | None = None
+    company_size: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    website: Annotated[str, Field(max_length=500)] | None = None
+    external_ref: Name | None = None
+    contact: NewContact | None = None
+    estimated_value: Money | None = None
+    activities: Annotated[list[NewActivity], Field(max_length=50)] = []
+
+
+class Qualification(Body):
+    owner: Name | None = None
+
+
+class Disqualification(Body):
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class LeadView(BaseModel):
+    """A lead with its score as of now."""
+
+    id: UUID
+    flow_id: UUID
+    status: str
+    captured_via: str
+    channel: str
+    source: str
+    campaign: str | None
+    company: str | None
+    country: str | None
+    industry: str | None
+    company_size: int | None
+    website: str | None
+    external_ref: str | None
+    contact: Contact | None
+    attributes: dict[str, str]
+    estimated_value: Money | None
+    owner: str | None
+    disqualified_reason: str | None
+    fit: str
+    engagement: str
+    band: str
+    rule_version: str
+    version: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, lead: Lead, result: Score) -> "LeadView":
+        given: dict[str, Any] = {name: getattr(lead, name) for name in cls.model_fields if hasattr(lead, name)}
+        numbers = {"fit": str(result.fit), "engagement": str(result.engagement)}
+        return cls(**given, **numbers, band=result.band, rule_version=result.rule_version)
+
+
+class ItemView(BaseModel):
+    part: str
+    what: str
+    group: str
+    points: str
+    counted: str
+    age_days: str | None
+
+
+class ScoreView(BaseModel):
+    fit: str
+    engagement: str
+    band: str
+    rule_version: str
+    items: list[ItemView]
+
+
+class ImportView(BaseModel):
+    """processed = imported + duplicates + refused; `state` is waiting, running or done."""
+
+    id: UUID
+    file_name: str
+    state: str
+    total: int
+    processed: int
+    imported: int
+    duplicates: int
+    refused: int
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Import) -> "ImportView":
+        return cls(**{name: getattr(job, name) for name in cls.model_fields})
+
+
+class RefusalView(BaseModel):
+    id: UUID
+    line: int
+    field: str
+    reason: str
+
+
+@router.post("/leads", status_code=201, dependencies=[scope("leads:write")])
+async def create_lead(body: NewLead, tx: Tx) -> LeadView:
+    """Capture a lead; its flow begins."""
+    facts = body.model_dump(exclude={"activities", "contact"})
+    facts["estimated_value"] = body.estimated_value
+    lead = blank(
+        **facts,
+        id=new_id(),
+        flow_id=new_id(),
+        captured_via="api",
+        contact=Contact(**body.contact.model_dump()) if body.contact else None,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    done = [Activity(each.activity, each.occurred_at or tx.now) for each in body.activities]
+    lead = await handlers.capture_lead(tx, lead, done)
+    return LeadView.of(lead, score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now))
+
+
+@router.get("/leads", dependencies=[scope("leads:read")])
+async def list_leads(
+    conn: Conn,
+    now: Now,
+    page: PageArgs,
+    flow_id: UUID | None = None,
+    status: str | None = None,
+    source: str | None = None,
+    external_ref: str | None = None,
+) -> Page[LeadView]:
+    """Leads in the order of capture."""
+    rows = await store.list_leads(
+        conn, flow_id=flow_id, status=status, source=source, external_ref=external_ref, after=page.after, limit=page.limit + 1
+    )
+    rule, done = await store.get_rule(conn, now), await store.activities_of(conn, [row.id for row in rows])
+    return page.of([LeadView.of(row, score(row.facts, done[row.id], rule, now)) for row in rows], key=lambda view: view.id)
+
+
+@router.get("/leads/{lead_id}", dependencies=[scope("leads:read")])
+async def get_lead(lead_id: UUID, conn: Conn, now: Now) -> LeadView:
+    """One lead with its score as of now."""
+    lead = await store.get_lead(conn, lead_id)
+    return LeadView.of(lead, score(lead.facts, await store.list_activities(conn, lead_id), await store.get_rule(conn, now), now))
+
+
+@router.get("/leads/{lead_id}/score", dependencies=[scope("leads:read")])
+async def explain_score(lead_id: UUID, conn: Conn, now: Now) -> ScoreView:
+    """Why the score is what it is, item by item; engagement decays up to this moment."""
+    lead = await store.get_lead(conn, lead_id)
+    result = score(lead.facts, await store.list_activities(conn, lead_id), await store.get_rule(conn, now), now)
+    items = [
+        ItemView(
+            part=item.part,
+            what=item.what,
+            group=item.group,
+            points=str(item.points),
+            counted=str(item.counted),
+            age_days=None if item.age_days is None else str(item.age_days),
+        )
+        for item in result.items
+    ]
+    return ScoreView(
+        fit=str(result.fit),
+        engagement=str(result.engagement),
+        band=result.band,
+        rule_version=result.rule_version,
+        items=items,
+    )
+
+
+@router.post("/leads/{lead_id}/activities", status_code=201, dependencies=[scope("leads:write")])
+async def add_activity(lead_id: UUID, body: NewActivity, tx: Tx) -> LeadView:
+    """The lead did something; it is scored again, and qualified if the rule says so."""
+    await handlers.add_activity(tx, lead_id, Activity(body.activity, body.occurred_at or tx.now))
+    return await get_lead(lead_id, tx.conn, tx.now)
+
+
+@router.post("/leads/{lead_id}/qualify", dependencies=[scope("leads:write")])
+async def qualify(lead_id: UUID, tx: Tx, body: Qualification | None = None) -> LeadView:
+    """A person hands the lead to sales."""
+    await handlers.qualify(tx, lead_id, body.owner if body else None)
+    return await get_lead(lead_id, tx.conn, tx.now)
+
+
+@router.post("/leads/{lead_id}/disqualify", dependencies=[scope("leads:write")])
+async def disqualify(lead_id: UUID, body: Disqualification, tx: Tx) -> LeadView:
+    """The lead is not pursued further, with the reason."""
+    await handlers.disqualify(tx, lead_id, body.reason)
+    return await get_lead(lead_id, tx.conn, tx.now)
+
+
+@router.post("/imports", status_code=202, dependencies=[scope("imports:write")])
+async def start_import(
+    tx: Tx,
+    file: UploadFile,
+    mapping: Annotated[str, Form(max_length=20_000, description="JSON: field -> column")],
+    nulls: Annotated[str, Form(max_length=5_000, description='JSON list of values for "not answered"')] = '[""]',
+    defaults: Annotated[str, Form(max_length=5_000, description="JSON: field -> value where a row has none")] = "{}",
+) -> ImportView:
+    """Import leads from CSV. Rows are taken in the background; ask for progress and refused rows by the id."""
+    content = await file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise FileTooLarge("a file may have 20 MB", field="file")
+    layout = Layout(_texts(mapping, "mapping"), frozenset(_list(nulls)), _texts(defaults, "defaults"))
+    job = await importing.take_file(tx, file_name=(file.filename or "import.csv")[:200], file=content, layout=layout)
+    return ImportView.of(job)
+
+
+@router.get("/imports/{import_id}", dependencies=[scope("imports:read")])
+async def get_import(import_id: UUID, conn: Conn) -> ImportView:
+    """How far an import is."""
+    return ImportView.of(await store.get_import(conn, import_id))
+
+
+@router.get("/imports/{import_id}/errors", dependencies=[scope("imports:read")])
+async def list_refusals(import_id: UUID, conn: Conn, page: PageArgs) -> Page[RefusalView]:
+    """Rows that were not taken, with line, field and reason."""
+    await store.get_import(conn, import_id)
+    rows = await store.list_refusals(conn, import_id, after=page.after, limit=page.limit + 1)
+    return page.of([RefusalView(**dict(row)) for row in rows], key=lambda view: view.id)
+
+
+def _texts(text: str, field: str) -> dict[str, str]:
+    given = _json(text, field)
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise Invalid("must be a JSON object of texts", field=field)
+    return given
+
+
+def _list(text: str) -> list[str]:
+    given = _json(text, "nulls")
+    if not isinstance(given, list) or not all(isinstance(value, str) for value in given):
+        raise Invalid("must be a JSON list of texts", field="nulls")
+    return given
+
+
+def _json(text: str, field: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("is not JSON", field=field) from error

@@ -1,0 +1,21 @@
+"""lead-svc: capture, import, score, qualify."""
+
+from fastapi import FastAPI
+from ltc_chassis.app import Service, build
+
+from lead_svc import api, consumers, timers
+from lead_svc.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """START HERE. HTTP in by `api`, events in by `consumers`, time in by `timers`."""
+    return build(
+        Service(
+            name="lead",
+            package="lead_svc",
+            settings=settings or Settings(),
+            routers=[api.router],
+            consumers=consumers.consumers,
+            timers=timers.TIMERS,
+        )
+    )

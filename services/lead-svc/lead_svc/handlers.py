@@ -1,0 +1,104 @@
+"""The business verbs of leads: load, decide, save, emit."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from ltc_chassis.db import Transaction
+from ltc_contracts.errors import Invalid, NotYet
+from ltc_contracts.events import Event, LeadEngaged
+
+from lead_svc import store
+from lead_svc.domain import lead as rules
+from lead_svc.domain.lead import DuplicateLead, Lead
+from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
+
+
+async def capture_lead(tx: Transaction, lead: Lead, activities: Sequence[Activity]) -> Lead:
+    """A new lead is known, with what it did so far; it is scored, and qualified if the rule says so."""
+    if any(activity.occurred_at > tx.now for activity in activities):
+        raise Invalid("an activity cannot lie in the future", field="activities")
+    if not await store.insert_leads(tx.conn, [lead]):
+        existing = await store.find_lead_id(tx.conn, lead.external_ref or "")
+        raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
+    rule = await store.get_rule(tx.conn, tx.now)
+    return (await announce(tx, [(lead, activities)], rule))[0]
+
+
+async def announce(tx: Transaction, leads: Sequence[tuple[Lead, Sequence[Activity]]], rule: Rule) -> list[Lead]:
+    """Tell of inserted leads, their activities and scores; qualify those that the rule qualifies."""
+    await store.insert_activities(tx.conn, [(lead.id, activity) for lead, done in leads for activity in done])
+    told: list[Lead] = []
+    for lead, done in leads:
+        _emit(tx, lead, [rules.captured(lead)])
+        for activity in done:
+            tx.emit(
+                LeadEngaged(lead_id=lead.id, activity=activity.code),
+                flow_id=lead.flow_id,
+                sequence=lead.version,
+                occurred_at=activity.occurred_at,
+            )
+        result = score(lead.facts, done, rule, tx.now)
+        _emit(tx, lead, [rules.scored(lead, result)])
+        told.append(await _qualify_by_rule(tx, lead, result, done, rule))
+    return told
+
+
+async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Lead:
+    """The lead did something: it is told, scored again, and perhaps qualified."""
+    if activity.occurred_at > tx.now:
+        raise Invalid("an activity cannot lie in the future", field="occurred_at")
+    lead = await store.get_lead_for_update(tx.conn, lead_id)
+    rule = await store.get_rule(tx.conn, tx.now)
+    before = await store.list_activities(tx.conn, lead_id)
+    engaged, events = rules.engage(lead, activity.code, tx.now)
+    await store.insert_activities(tx.conn, [(lead_id, activity)])
+    await store.save_lead(tx.conn, engaged)
+    for event in events:
+        tx.emit(event, flow_id=lead.flow_id, sequence=engaged.version, occurred_at=activity.occurred_at)
+    result = score(engaged.facts, [*before, activity], rule, tx.now)
+    if result != score(engaged.facts, before, rule, tx.now):
+        _emit(tx, engaged, [rules.scored(engaged, result)])
+    return await _qualify_by_rule(tx, engaged, result, [*before, activity], rule)
+
+
+async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
+    """A person says that the lead is worth a seller's time."""
+    lead = await store.get_lead_for_update(tx.conn, lead_id)
+    result = score(lead.facts, await store.list_activities(tx.conn, lead_id), await store.get_rule(tx.conn, tx.now), tx.now)
+    qualified, events = rules.qualify(lead, result, "person", owner, tx.now)
+    await store.save_lead(tx.conn, qualified)
+    _emit(tx, qualified, events)
+    return qualified
+
+
+async def disqualify(tx: Transaction, lead_id: UUID, reason: str) -> Lead:
+    """The lead is not pursued further."""
+    lead, events = rules.disqualify(await store.get_lead_for_update(tx.conn, lead_id), reason, tx.now)
+    await store.save_lead(tx.conn, lead)
+    _emit(tx, lead, events)
+    return lead
+
+
+async def convert(tx: Transaction, lead_id: UUID) -> None:
+    """Sales opened an opportunity for it; told again, nothing changes."""
+    lead = await store.find_lead_for_update(tx.conn, lead_id)
+    if lead is None:
+        raise NotYet(f"no lead {lead_id}")
+    converted = rules.convert(lead, tx.now)
+    if converted is not None:
+        await store.save_lead(tx.conn, converted)
+
+
+async def _qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities: Sequence[Activity], rule: Rule) -> Lead:
+    reason = qualifies(result, activities, rule)
+    if reason is None or not lead.is_open:
+        return lead
+    qualified, events = rules.qualify(lead, result, reason, None, tx.now)
+    await store.save_lead(tx.conn, qualified)
+    _emit(tx, qualified, events)
+    return qualified
+
+
+def _emit(tx: Transaction, lead: Lead, events: Sequence[Event]) -> None:
+    for event in events:
+        tx.emit(event, flow_id=lead.flow_id, sequence=lead.version)

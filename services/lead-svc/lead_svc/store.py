@@ -1,0 +1,230 @@
+"""Every SQL statement of lead-svc."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from ltc_chassis.connection import Connection
+from ltc_chassis.ids import new_id
+from ltc_contracts.errors import NotFound
+from ltc_contracts.events import Contact
+from ltc_contracts.money import Money
+
+from lead_svc.domain.lead import Lead
+from lead_svc.domain.rows import Layout, Refusal
+from lead_svc.domain.score import Activity, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A file on its way in. processed = imported + duplicates + refused <= total."""
+
+    id: UUID
+    file_name: str
+    layout: Layout
+    state: Literal["waiting", "running", "done"]
+    total: int
+    processed: int
+    imported: int
+    duplicates: int
+    refused: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+async def insert_leads(conn: Connection, leads: Sequence[Lead]) -> list[UUID]:
+    """Insert those whose external reference is new; returns the ids inserted."""
+    rows = await conn.fetchmany(
+        """
+        INSERT INTO lead (id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
+                          website, external_ref, contact, attributes, amount, currency, owner, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        ON CONFLICT (external_ref) DO NOTHING RETURNING id
+        """,
+        [
+            (
+                *(lead.id, lead.flow_id, lead.status, lead.captured_via, lead.channel, lead.source, lead.campaign, lead.company),
+                *(lead.country, lead.industry, lead.company_size, lead.website, lead.external_ref),
+                *(lead.contact.model_dump() if lead.contact else None, lead.attributes),
+                *((lead.estimated_value.amount, lead.estimated_value.currency) if lead.estimated_value else (None, None)),
+                *(lead.owner, lead.version, lead.created_at, lead.updated_at),
+            )
+            for lead in leads
+        ],
+    )
+    return [row["id"] for row in rows]
+
+
+async def save_lead(conn: Connection, lead: Lead) -> None:
+    await conn.execute(
+        "UPDATE lead SET status = $2, owner = $3, disqualified_reason = $4, version = $5, updated_at = $6 WHERE id = $1",
+        *(lead.id, lead.status, lead.owner, lead.disqualified_reason, lead.version, lead.updated_at),
+    )
+
+
+async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
+    row = await conn.fetchrow(
+        """
+        SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+        FROM lead WHERE id = $1
+        """,
+        lead_id,
+    )
+    if row is None:
+        raise NotFound(f"no lead {lead_id}")
+    return _lead(row)
+
+
+async def find_lead_for_update(conn: Connection, lead_id: UUID) -> Lead | None:
+    row = await conn.fetchrow("SELECT id FROM lead WHERE id = $1 FOR UPDATE", lead_id)
+    return None if row is None else await get_lead(conn, lead_id)
+
+
+async def get_lead_for_update(conn: Connection, lead_id: UUID) -> Lead:
+    await conn.execute("SELECT 1 FROM lead WHERE id = $1 FOR UPDATE", lead_id)
+    return await get_lead(conn, lead_id)
+
+
+async def find_lead_id(conn: Connection, external_ref: str) -> UUID | None:
+    found: UUID | None = await conn.fetchval("SELECT id FROM lead WHERE external_ref = $1", external_ref)
+    return found
+
+
+async def list_leads(
+    conn: Connection,
+    *,
+    flow_id: UUID | None,
+    status: str | None,
+    source: str | None,
+    external_ref: str | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Lead]:
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+        FROM lead
+        WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR source = $3)
+          AND ($4::text IS NULL OR external_ref = $4) AND ($5::uuid IS NULL OR id > $5) ORDER BY id LIMIT $6
+        """,
+        *(flow_id, status, source, external_ref, after, limit),
+    )
+    return [_lead(row) for row in rows]
+
+
+async def insert_activities(conn: Connection, activities: Sequence[tuple[UUID, Activity]]) -> None:
+    await conn.executemany(
+        "INSERT INTO activity (id, lead_id, code, occurred_at) VALUES ($1, $2, $3, $4)",
+        [(new_id(), lead_id, activity.code, activity.occurred_at) for lead_id, activity in activities],
+    )
+
+
+async def list_activities(conn: Connection, lead_id: UUID) -> list[Activity]:
+    rows = await conn.fetch("SELECT code, occurred_at FROM activity WHERE lead_id = $1 ORDER BY id", lead_id)
+    return [Activity(row["code"], row["occurred_at"]) for row in rows]
+
+
+async def activities_of(conn: Connection, lead_ids: Sequence[UUID]) -> dict[UUID, list[Activity]]:
+    """For a page of leads at once."""
+    found: dict[UUID, list[Activity]] = {lead_id: [] for lead_id in lead_ids}
+    for row in await conn.fetch(
+        "SELECT lead_id, code, occurred_at FROM activity WHERE lead_id = ANY($1::uuid[]) ORDER BY id", list(lead_ids)
+    ):
+        found[row["lead_id"]].append(Activity(row["code"], row["occurred_at"]))
+    return found
+
+
+async def get_rule(conn: Connection, now: datetime) -> Rule:
+    """The scoring rule in force."""
+    row = await conn.fetchrow("SELECT version, rule FROM score_rule WHERE valid_from <= $1 ORDER BY valid_from DESC LIMIT 1", now)
+    if row is None:
+        raise NotFound(f"no scoring rule is in force at {now}")
+    return Rule(row["version"], row["rule"])
+
+
+async def insert_import(conn: Connection, job: Import, file: bytes) -> None:
+    await conn.execute(
+        """
+        INSERT INTO lead_import (id, file_name, file, mapping, nulls, defaults, state, total, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        *(job.id, job.file_name, file, dict(job.layout.mapping), sorted(job.layout.nulls), dict(job.layout.defaults)),
+        *(job.state, job.total, job.created_at),
+    )
+
+
+async def claim_import(conn: Connection) -> tuple[Import, bytes] | None:
+    """The oldest unfinished import that no other replica works on, locked until the transaction ends."""
+    row = await conn.fetchrow(
+        """
+        SELECT id, file_name, file, mapping, nulls, defaults, state, total, processed, imported, duplicates, refused, created_at,
+               finished_at
+        FROM lead_import WHERE state <> 'done' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+        """
+    )
+    return None if row is None else (_import(row), row["file"])
+
+
+async def advance_import(
+    conn: Connection, import_id: UUID, *, imported: int, duplicates: int, refused: int, now: datetime
+) -> None:
+    await conn.execute(
+        """
+        UPDATE lead_import SET imported = imported + $2, duplicates = duplicates + $3, refused = refused + $4,
+               processed = processed + $2 + $3 + $4,
+               state = CASE WHEN processed + $2 + $3 + $4 >= total THEN 'done' ELSE 'running' END,
+               finished_at = CASE WHEN processed + $2 + $3 + $4 >= total THEN $5::timestamptz END
+        WHERE id = $1
+        """,
+        *(import_id, imported, duplicates, refused, now),
+    )
+
+
+async def get_import(conn: Connection, import_id: UUID) -> Import:
+    row = await conn.fetchrow(
+        """
+        SELECT id, file_name, mapping, nulls, defaults, state, total, processed, imported, duplicates, refused, created_at, finished_at
+        FROM lead_import WHERE id = $1
+        """,
+        import_id,
+    )
+    if row is None:
+        raise NotFound(f"no import {import_id}")
+    return _import(row)
+
+
+async def insert_refusals(conn: Connection, import_id: UUID, refusals: Sequence[Refusal]) -> None:
+    await conn.executemany(
+        "INSERT INTO import_error (id, import_id, line, field, reason) VALUES ($1, $2, $3, $4, $5)",
+        [(new_id(), import_id, refusal.line, refusal.field, refusal.reason) for refusal in refusals],
+    )
+
+
+async def list_refusals(conn: Connection, import_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT id, line, field, reason FROM import_error
+        WHERE import_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+        """,
+        *(import_id, after, limit),
+    )
+
+
+def _lead(row: Any) -> Lead:
+    fields = dict(row)
+    amount, currency, contact = fields.pop("amount"), fields.pop("currency"), fields.pop("contact")
+    return Lead(
+        **fields,
+        contact=None if contact is None else Contact.model_validate(contact),
+        estimated_value=None if amount is None else Money.of(amount, currency),
+    )
+
+
+def _import(row: Any) -> Import:
+    layout = Layout(row["mapping"], frozenset(row["nulls"]), row["defaults"])
+    names = ("state", "total", "processed", "imported", "duplicates", "refused", "created_at", "finished_at")
+    return Import(row["id"], row["file_name"], layout, *(row[name] for name in names))
