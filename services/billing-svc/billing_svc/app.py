@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 from ltc_chassis.app import Service, build
 
-from billing_svc import api, consumers, timers
+from billing_svc import consumers, timers
+from billing_svc.api import invoices, ledger, payments
 from billing_svc.settings import Settings
 
 
@@ -14,7 +15,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="billing",
             package="billing_svc",
             settings=settings or Settings(),
-            routers=[api.router],
+            routers=[invoices.router, payments.router, ledger.router],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

@@ -1,4 +1,4 @@
-"""Events in."""
+"""Kafka in: what was delivered."""
 
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
@@ -13,4 +13,4 @@ consumers = Consumers()
 @consumers.on(DeliveryCompleted)
 async def delivery_completed(tx: Transaction, event: DeliveryCompleted, envelope: Envelope) -> None:
     """What was delivered is invoiced."""
-    await handlers.issue_invoice(tx, event, flow_id=envelope.flow_id or event.order_id)
+    await handlers.issue_invoice(tx, event, flow_id=envelope.flow_id)

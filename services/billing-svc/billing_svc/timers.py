@@ -7,7 +7,7 @@ from billing_svc import handlers
 
 
 async def mark_overdue(tx: Transaction) -> int:
-    """Invoices whose due day has passed with something open."""
+    """Invoices whose due day has passed with something open, each once."""
     return await handlers.mark_overdue(tx, limit=100)
 
 

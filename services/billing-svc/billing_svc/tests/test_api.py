@@ -92,7 +92,7 @@ async def test_parts_late_settle_it_as_late(
     assert shown["open"]["amount"] == "4527.81"
     [payment] = (await client.get("/v1/payments")).json()["items"]
     later = await client.post(f"/v1/payments/{payment['id']}/allocations", json={"allocations": [{"invoice_id": invoice["id"]}]})
-    assert later.json()["applied"]["amount"] == "2500.00"
+    assert later.json()["allocated"]["amount"] == "2500.00"
     await client.post("/v1/payments", json=payment_body("4027.81", allocations=[{"invoice_id": invoice["id"]}]))
     paid = (await emitted())[-1]
     assert (paid.topic, paid.event.on_time) == ("invoice.paid", False)
@@ -124,7 +124,7 @@ async def test_a_payment_that_cannot_be_is_refused_whole(
 
 async def test_a_payment_for_nobody_stays_on_account(client: httpx.AsyncClient) -> None:
     payment = (await client.post("/v1/payments", json=payment_body("10.00"))).json()
-    assert (payment["applied"]["amount"], payment["unapplied"]["amount"]) == ("0.00", "10.00")
+    assert (payment["allocated"]["amount"], payment["unapplied"]["amount"]) == ("0.00", "10.00")
     unknown = {"allocations": [{"number": "INV-1999-000001"}]}
     assert (await client.post(f"/v1/payments/{payment['id']}/allocations", json=unknown)).status_code == 404
     await balanced(client)

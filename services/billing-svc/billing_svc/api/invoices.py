@@ -1,0 +1,80 @@
+"""HTTP in: invoices (read only; they are made by deliveries)."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query
+from ltc_chassis.api import Conn, Now, Page, PageArgs, scope
+from ltc_chassis.api import router as make_router
+from ltc_contracts.events import Customer, Line, TaxSubtotal
+from ltc_contracts.money import Money
+from pydantic import BaseModel
+
+from billing_svc.domain.invoice import Invoice, PaymentState
+from billing_svc.store import invoices as store
+
+router = make_router(prefix="/v1", tags=["invoices"])
+NUMBER = r"^[A-Za-z0-9-]{1,64}$"
+
+
+class InvoiceView(BaseModel):
+    """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates."""
+
+    id: UUID
+    flow_id: UUID
+    number: str
+    state: Literal["draft", "final", "void"]
+    payment_state: PaymentState
+    overdue: bool
+    order_id: UUID
+    delivery_id: UUID
+    customer: Customer
+    lines: list[Line]
+    taxes: list[TaxSubtotal]
+    net: Money
+    tax: Money
+    gross: Money
+    paid: Money
+    open: Money
+    issued_on: date
+    due_on: date
+    paid_on: date | None
+    version: int
+
+    @classmethod
+    def of(cls, invoice: Invoice, today: date) -> "InvoiceView":
+        given: dict[str, Any] = {name: getattr(invoice, name) for name in cls.model_fields if name != "overdue"}
+        return cls(**given, overdue=invoice.is_overdue(today))
+
+
+@router.get("/invoices", dependencies=[scope("invoices:read")])
+async def list_invoices(
+    conn: Conn,
+    now: Now,
+    page: PageArgs,
+    flow_id: UUID | None = None,
+    number: Annotated[str | None, Query(pattern=NUMBER)] = None,
+    order_id: UUID | None = None,
+    payment_state: PaymentState | None = None,
+    overdue: bool | None = None,
+) -> Page[InvoiceView]:
+    """Invoices in the order they were issued."""
+    rows = await store.list_invoices(
+        conn,
+        flow_id=flow_id,
+        number=number,
+        order_id=order_id,
+        payment_state=payment_state,
+        overdue=overdue,
+        today=now.date(),
+        after=page.after,
+        limit=page.limit + 1,
+    )
+    return page.of([InvoiceView.of(row, now.date()) for row in rows], key=lambda view: view.id)
+
+
+@router.get("/invoices/{invoice_id}", dependencies=[scope("invoices:read")])
+async def get_invoice(invoice_id: UUID, conn: Conn, now: Now) -> InvoiceView:
+    """One invoice with what is open on it."""
+    return InvoiceView.of(await store.get_invoice(conn, invoice_id), now.date())

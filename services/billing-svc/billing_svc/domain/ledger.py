@@ -1,0 +1,40 @@
+"""Double entry: every money event is a balanced entry, dated by the day on which it counts."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from ltc_contracts.money import Money
+
+Account = Literal["receivable", "revenue", "tax", "cash", "unapplied_cash", "bad_debt", "refund"]
+Kind = Literal["invoice", "payment", "allocation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of an entry; exactly one of debit and credit is above zero."""
+
+    account: Account
+    debit: Money
+    credit: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A double entry. `booked_on` is the day it counts for; when it was written down is the store's `created_at`."""
+
+    kind: Kind
+    booked_on: date
+    postings: tuple[Posting, ...]
+
+
+def entry(kind: Kind, booked_on: date, *lines: tuple[Account, Money]) -> Entry:
+    """Amounts above zero are debits, below zero credits; lines of nothing are left out."""
+    postings = []
+    for account, amount in lines:
+        nothing = Money.zero(amount.currency)
+        if amount.amount > 0:
+            postings.append(Posting(account, debit=amount, credit=nothing))
+        elif amount.amount < 0:
+            postings.append(Posting(account, debit=nothing, credit=-amount))
+    return Entry(kind, booked_on, tuple(postings))

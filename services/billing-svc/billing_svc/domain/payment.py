@@ -1,0 +1,184 @@
+"""Cash application: applied + unapplied = amount, never negative; nothing is guessed (RULES 5)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from ltc_contracts.errors import DomainError, Invalid, WrongTransition
+from ltc_contracts.events import Event, PaymentAllocated, PaymentReceived
+from ltc_contracts.money import CurrencyMismatch, Money
+
+from billing_svc.domain.invoice import SERIES, Invoice, paid_events
+from billing_svc.domain.ledger import Entry, entry
+
+Method = Literal["bank_transfer", "card", "cash", "other"]
+# Whole numbers only: INV-2026-0000017 does not name INV-2026-000001.
+_NUMBER = re.compile(rf"(?<![0-9A-Z]){SERIES}-[0-9]{{4}}-[0-9]{{6,}}(?![0-9A-Z])")
+
+
+class InvoiceAlreadyPaid(DomainError):
+    """Nothing is open on the invoice."""
+
+
+class PaymentUsedUp(DomainError):
+    """Nothing is left of the payment."""
+
+
+class TooMuchAllocated(Invalid):
+    """More than the invoice claims, or more than the payment has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money received; applied + unapplied = amount, always."""
+
+    id: UUID
+    amount: Money
+    applied: Money
+    method: Method
+    reference: str
+    received_on: date
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def unapplied(self) -> Money:
+        return self.amount - self.applied
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An invoice to settle from a payment. `amount` None: as much as both allow. `field` names the caller's input in a refusal."""
+
+    invoice: Invoice
+    amount: Decimal | None = None
+    field: str = "allocations"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A part of a payment that settled a part of an invoice; `invoice` is as it is afterwards."""
+
+    invoice: Invoice
+    amount: Money
+    allocated_on: date
+    entry: Entry
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A settlement as it is read back."""
+
+    payment_id: UUID
+    invoice_id: UUID
+    number: str
+    amount: Money
+
+
+def receive(
+    *, payment_id: UUID, amount: Money, method: Method, reference: str, received_on: date, now: datetime
+) -> tuple[Payment, Entry, list[Event]]:
+    """Money in, owed to nobody in particular yet. Raises `Invalid` for nothing, and for money of the future."""
+    if received_on > now.date():
+        raise Invalid(f"today is {now.date()}; a payment cannot be received in the future", field="received_on")
+    if amount.amount <= 0:
+        raise Invalid("a payment is above zero", field="amount")
+    payment = Payment(
+        id=payment_id,
+        amount=amount,
+        applied=Money.zero(amount.currency),
+        method=method,
+        reference=reference,
+        received_on=received_on,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    event = PaymentReceived(payment_id=payment.id, amount=amount, method=method, reference=reference, received_on=received_on)
+    return payment, entry("payment", received_on, ("cash", amount), ("unapplied_cash", -amount)), [event]
+
+
+def numbers_in(reference: str) -> list[str]:
+    """The invoice numbers that a remittance text names, in its order, each once; banks change the case of letters."""
+    return list(dict.fromkeys(_NUMBER.findall(reference.upper())))
+
+
+def can_take(invoice: Invoice, payment: Payment) -> bool:
+    """Whether a payment can settle something of this invoice."""
+    return invoice.state == "final" and invoice.open.amount > 0 and invoice.gross.currency == payment.amount.currency
+
+
+def allocate(payment: Payment, claims: Sequence[Claim], *, on: date, now: datetime) -> tuple[Payment, list[Settlement]]:
+    """Settle claims in their order, all or none. A claim without an amount takes what is left, which may be nothing.
+
+    `on` is the day on which it counts: that of the receipt when the payer's word came with the money, else the day of the
+    decision, since until then the money was credit on account. Raises `InvoiceAlreadyPaid`, `PaymentUsedUp` (conflicts),
+    `TooMuchAllocated`, `CurrencyMismatch` (invalid), each with the field.
+    """
+    for claim in claims:
+        _require_takes(claim, payment)
+    if claims and payment.unapplied.amount == 0:
+        raise PaymentUsedUp("nothing is left of this payment", field="allocations")
+    settlements: list[Settlement] = []
+    for claim in claims:
+        if claim.amount is None and payment.unapplied.amount == 0:
+            continue
+        payment, settlement = _settle(payment, claim, on, now)
+        settlements.append(settlement)
+    if settlements:
+        payment = replace(payment, version=payment.version + 1, updated_at=now)
+    return payment, settlements
+
+
+def _require_takes(claim: Claim, payment: Payment) -> None:
+    invoice = claim.invoice
+    if invoice.state != "final":
+        raise WrongTransition(f"invoice {invoice.number}", invoice.state, "settle")
+    if invoice.gross.currency != payment.amount.currency:
+        reason = f"{invoice.number} claims {invoice.gross.currency}, the payment is {payment.amount.currency}"
+        raise CurrencyMismatch(reason, field=claim.field)
+    if invoice.open.amount == 0:
+        raise InvoiceAlreadyPaid(f"{invoice.number} is paid", field=claim.field)
+
+
+def _settle(payment: Payment, claim: Claim, on: date, now: datetime) -> tuple[Payment, Settlement]:
+    invoice, part = claim.invoice, _part(payment, claim)
+    latest = max(payment.received_on, invoice.last_received_on or payment.received_on)
+    settled = replace(invoice, paid=invoice.paid + part, last_received_on=latest, version=invoice.version + 1, updated_at=now)
+    allocated = PaymentAllocated(
+        payment_id=payment.id,
+        invoice_id=invoice.id,
+        number=invoice.number,
+        order_id=invoice.order_id,
+        amount=part,
+        open_after=settled.open,
+        received_on=payment.received_on,
+    )
+    # Never before the invoice or the money was there, so that the accounts are not negative on any day.
+    day = max(on, payment.received_on, invoice.issued_on)
+    booked = entry("allocation", day, ("unapplied_cash", part), ("receivable", -part))
+    settlement = Settlement(settled, part, day, booked, (allocated, *paid_events(settled)))
+    return replace(payment, applied=payment.applied + part), settlement
+
+
+def _part(payment: Payment, claim: Claim) -> Money:
+    invoice, left, field = claim.invoice, payment.unapplied, f"{claim.field}.amount"
+    if claim.amount is None:
+        return invoice.open if invoice.open < left else left
+    try:
+        part = Money.of(claim.amount, payment.amount.currency)
+    except Invalid as error:
+        raise Invalid(error.reason, field=field) from error
+    if part.amount <= 0:
+        raise Invalid("an allocation is above zero", field=field)
+    if invoice.open < part:
+        raise TooMuchAllocated(f"{invoice.number} claims {invoice.open}, not {part}", field=field)
+    if left < part:
+        raise TooMuchAllocated(f"the payment has {left} left, not {part}", field=field)
+    return part

@@ -1,0 +1,1 @@
+"""Every SQL statement of billing-svc, by aggregate: documents, cash, ledger."""

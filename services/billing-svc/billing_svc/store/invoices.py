@@ -1,0 +1,145 @@
+"""SQL of invoices and their numbers."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from ltc_chassis.connection import Connection
+from ltc_contracts.errors import NotFound
+from ltc_contracts.events import Customer, Line, TaxSubtotal
+from ltc_contracts.money import Money
+
+from billing_svc.domain.invoice import Invoice
+
+
+async def draw_number(conn: Connection, series: str, year: int) -> int:
+    """The next number. The row of series and year stays locked until the transaction ends, so a rollback leaves no gap."""
+    count: int = await conn.fetchval(
+        """
+        INSERT INTO number_series (series, year, last) VALUES ($1, $2, 1)
+        ON CONFLICT (series, year) DO UPDATE SET last = number_series.last + 1 RETURNING last
+        """,
+        series,
+        year,
+    )
+    return count
+
+
+async def give_number_back(conn: Connection, series: str, year: int) -> None:
+    """The number drawn last in this same transaction is not needed; nobody else can have drawn one since."""
+    await conn.execute("UPDATE number_series SET last = last - 1 WHERE series = $1 AND year = $2", series, year)
+
+
+async def insert_invoice(conn: Connection, i: Invoice) -> bool:
+    """False when the delivery is invoiced already."""
+    made = await conn.fetchval(
+        """
+        INSERT INTO invoice (id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross,
+                             issued_on, due_on, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT (delivery_id) DO NOTHING RETURNING true
+        """,
+        *(i.id, i.flow_id, i.number, i.state, i.order_id, i.delivery_id, i.customer.model_dump(mode="json")),
+        *([line.model_dump(mode="json") for line in i.lines], [tax.model_dump(mode="json") for tax in i.taxes]),
+        *(i.gross.currency, i.net.amount, i.tax.amount, i.gross.amount, i.issued_on, i.due_on),
+        *(i.version, i.created_at, i.updated_at),
+    )
+    return made is not None
+
+
+async def save_invoice(conn: Connection, i: Invoice) -> None:
+    """What is paid and overdue; the document itself never changes."""
+    await conn.execute(
+        """
+        UPDATE invoice SET paid = $2, last_received_on = $3, called_overdue_on = $4, version = $5, updated_at = $6 WHERE id = $1
+        """,
+        *(i.id, i.paid.amount, i.last_received_on, i.called_overdue_on, i.version, i.updated_at),
+    )
+
+
+async def get_invoice(conn: Connection, invoice_id: UUID) -> Invoice:
+    row = await conn.fetchrow(
+        """
+        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
+               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        FROM invoice WHERE id = $1
+        """,
+        invoice_id,
+    )
+    if row is None:
+        raise NotFound(f"no invoice {invoice_id}")
+    return _invoice(row)
+
+
+async def get_ids_by_number(conn: Connection, numbers: Sequence[str]) -> dict[str, UUID]:
+    """Those that exist."""
+    rows = await conn.fetch("SELECT number, id FROM invoice WHERE number = ANY($1::text[])", list(numbers))
+    return {row["number"]: row["id"] for row in rows}
+
+
+async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Invoice]:
+    """Those that exist, locked in the order of ids, so that two payments never wait for each other."""
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
+               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        FROM invoice WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+        """,
+        list(ids),
+    )
+    return {row["id"]: _invoice(row) for row in rows}
+
+
+async def list_newly_overdue_for_update(conn: Connection, today: date, limit: int) -> list[Invoice]:
+    """Due before today, something open, not called overdue yet; skips what another transaction works on."""
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
+               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        FROM invoice WHERE due_on < $1 AND state = 'final' AND paid < gross AND called_overdue_on IS NULL
+        ORDER BY due_on LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        today,
+        limit,
+    )
+    return [_invoice(row) for row in rows]
+
+
+async def list_invoices(
+    conn: Connection,
+    *,
+    flow_id: UUID | None,
+    number: str | None,
+    order_id: UUID | None,
+    payment_state: str | None,
+    overdue: bool | None,
+    today: date,
+    after: UUID | None,
+    limit: int,
+) -> list[Invoice]:
+    """In the order of issue; the derived states are derived here as in the domain."""
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
+               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        FROM invoice
+        WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR number = $2) AND ($3::uuid IS NULL OR order_id = $3)
+          AND ($4::text IS NULL OR $4 = CASE WHEN paid = gross THEN 'paid' WHEN paid > 0 THEN 'partial' ELSE 'open' END)
+          AND ($5::boolean IS NULL OR $5 = (paid < gross AND due_on < $6)) AND ($7::uuid IS NULL OR id > $7)
+        ORDER BY id LIMIT $8
+        """,
+        *(flow_id, number, order_id, payment_state, overdue, today, after, limit),
+    )
+    return [_invoice(row) for row in rows]
+
+
+def _invoice(row: Any) -> Invoice:
+    fields = dict(row)
+    currency = fields.pop("currency")
+    for name in ("net", "tax", "gross", "paid"):
+        fields[name] = Money.of(fields[name], currency)
+    fields["customer"] = Customer.model_validate(fields["customer"])
+    fields["lines"] = tuple(Line.model_validate(line) for line in fields["lines"])
+    fields["taxes"] = tuple(TaxSubtotal.model_validate(tax) for tax in fields["taxes"])
+    return Invoice(**fields)

@@ -1,0 +1,98 @@
+"""SQL of the ledger, and of what is read from dated facts: trial balance and ageing."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from ltc_chassis.connection import Connection
+
+from billing_svc.domain.ledger import Entry
+
+
+async def insert_entry(
+    conn: Connection,
+    entry_id: UUID,
+    entry: Entry,
+    now: datetime,
+    *,
+    flow_id: UUID | None = None,
+    invoice_id: UUID | None = None,
+    payment_id: UUID | None = None,
+) -> None:
+    """A double entry with its lines; the database refuses at commit what does not balance. An entry of nothing is left out."""
+    if not entry.postings:
+        return
+    await conn.execute(
+        """
+        WITH head AS (
+            INSERT INTO ledger_entry (id, booked_on, kind, flow_id, invoice_id, payment_id, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7))
+        INSERT INTO ledger_line (entry_id, position, account, currency, debit, credit)
+        SELECT $1, line.position, line.account, line.currency, line.debit, line.credit
+        FROM unnest($8::text[], $9::text[], $10::numeric[], $11::numeric[])
+             WITH ORDINALITY AS line (account, currency, debit, credit, position)
+        """,
+        *(entry_id, entry.booked_on, entry.kind, flow_id, invoice_id, payment_id, now),
+        [posting.account for posting in entry.postings],
+        [posting.debit.currency for posting in entry.postings],
+        [posting.debit.amount for posting in entry.postings],
+        [posting.credit.amount for posting in entry.postings],
+    )
+
+
+async def trial_balance_view(conn: Connection, as_of: date) -> list[Any]:
+    """Per currency and account, of everything booked up to and including a day."""
+    return await conn.fetch(
+        """
+        SELECT l.account, l.currency, sum(l.debit) AS debit, sum(l.credit) AS credit
+        FROM ledger_line l JOIN ledger_entry e ON e.id = l.entry_id WHERE e.booked_on <= $1
+        GROUP BY l.account, l.currency ORDER BY l.currency, l.account
+        """,
+        as_of,
+    )
+
+
+async def list_entries(
+    conn: Connection,
+    *,
+    flow_id: UUID | None,
+    invoice_id: UUID | None,
+    payment_id: UUID | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Any]:
+    """In the order in which they were written."""
+    return await conn.fetch(
+        """
+        SELECT e.id, e.booked_on, e.kind, e.flow_id, e.invoice_id, e.payment_id, e.created_at,
+               (SELECT jsonb_agg(jsonb_build_object('account', l.account, 'currency', l.currency, 'debit', l.debit::text,
+                                                    'credit', l.credit::text) ORDER BY l.position)
+                FROM ledger_line l WHERE l.entry_id = e.id) AS lines
+        FROM ledger_entry e
+        WHERE ($1::uuid IS NULL OR e.flow_id = $1) AND ($2::uuid IS NULL OR e.invoice_id = $2)
+          AND ($3::uuid IS NULL OR e.payment_id = $3) AND ($4::uuid IS NULL OR e.id > $4)
+        ORDER BY e.id LIMIT $5
+        """,
+        *(flow_id, invoice_id, payment_id, after, limit),
+    )
+
+
+async def ageing_view(conn: Connection, as_of: date) -> list[Any]:
+    """What was open at the end of a day, by days overdue then. From dated facts: settled on day D means open before D."""
+    return await conn.fetch(
+        """
+        WITH owed AS (
+            SELECT i.currency, $1::date - i.due_on AS days,
+                   i.gross - coalesce((SELECT sum(a.amount) FROM allocation a
+                                       WHERE a.invoice_id = i.id AND a.allocated_on <= $1), 0) AS open
+            FROM invoice i WHERE i.issued_on <= $1 AND i.state = 'final')
+        SELECT currency, count(*) AS invoices, sum(open) AS outstanding,
+               coalesce(sum(open) FILTER (WHERE days <= 0), 0) AS not_due,
+               coalesce(sum(open) FILTER (WHERE days BETWEEN 1 AND 30), 0) AS days_1_30,
+               coalesce(sum(open) FILTER (WHERE days BETWEEN 31 AND 60), 0) AS days_31_60,
+               coalesce(sum(open) FILTER (WHERE days BETWEEN 61 AND 90), 0) AS days_61_90,
+               coalesce(sum(open) FILTER (WHERE days >= 91), 0) AS days_91_more
+        FROM owed WHERE open > 0 GROUP BY currency ORDER BY currency
+        """,
+        as_of,
+    )

@@ -1,0 +1,102 @@
+"""SQL of payments and their allocations."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ltc_chassis.connection import Connection
+from ltc_contracts.errors import NotFound
+from ltc_contracts.money import Money
+
+from billing_svc.domain.payment import Allocation, Payment, Settlement
+
+
+async def insert_payment(conn: Connection, p: Payment) -> None:
+    await conn.execute(
+        """
+        INSERT INTO payment (id, currency, amount, applied, unapplied, method, reference, received_on, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        """,
+        *(p.id, p.amount.currency, p.amount.amount, p.applied.amount, p.unapplied.amount, p.method, p.reference),
+        *(p.received_on, p.version, p.created_at, p.updated_at),
+    )
+
+
+async def save_payment(conn: Connection, p: Payment) -> None:
+    await conn.execute(
+        "UPDATE payment SET applied = $2, unapplied = $3, version = $4, updated_at = $5 WHERE id = $1",
+        *(p.id, p.applied.amount, p.unapplied.amount, p.version, p.updated_at),
+    )
+
+
+async def get_payment(conn: Connection, payment_id: UUID) -> Payment:
+    row = await conn.fetchrow(
+        """
+        SELECT id, currency, amount, applied, method, reference, received_on, version, created_at, updated_at
+        FROM payment WHERE id = $1
+        """,
+        payment_id,
+    )
+    return _found(row, payment_id)
+
+
+async def get_payment_for_update(conn: Connection, payment_id: UUID) -> Payment:
+    """Locked before any invoice."""
+    row = await conn.fetchrow(
+        """
+        SELECT id, currency, amount, applied, method, reference, received_on, version, created_at, updated_at
+        FROM payment WHERE id = $1 FOR UPDATE
+        """,
+        payment_id,
+    )
+    return _found(row, payment_id)
+
+
+async def list_payments(conn: Connection, *, after: UUID | None, limit: int) -> list[Payment]:
+    rows = await conn.fetch(
+        """
+        SELECT id, currency, amount, applied, method, reference, received_on, version, created_at, updated_at
+        FROM payment WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [_payment(row) for row in rows]
+
+
+async def insert_allocation(conn: Connection, allocation_id: UUID, payment_id: UUID, made: Settlement, now: datetime) -> None:
+    await conn.execute(
+        "INSERT INTO allocation (id, payment_id, invoice_id, amount, allocated_on, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        *(allocation_id, payment_id, made.invoice.id, made.amount.amount, made.allocated_on, now),
+    )
+
+
+async def list_allocations(conn: Connection, payment_ids: Sequence[UUID]) -> dict[UUID, list[Allocation]]:
+    """Of each payment, in the order in which they were made."""
+    rows = await conn.fetch(
+        """
+        SELECT a.payment_id, a.invoice_id, i.number, a.amount, i.currency
+        FROM allocation a JOIN invoice i ON i.id = a.invoice_id WHERE a.payment_id = ANY($1::uuid[]) ORDER BY a.id
+        """,
+        list(payment_ids),
+    )
+    found: dict[UUID, list[Allocation]] = defaultdict(list)
+    for row in rows:
+        amount = Money.of(row["amount"], row["currency"])
+        found[row["payment_id"]].append(Allocation(row["payment_id"], row["invoice_id"], row["number"], amount))
+    return found
+
+
+def _found(row: Any, payment_id: UUID) -> Payment:
+    if row is None:
+        raise NotFound(f"no payment {payment_id}")
+    return _payment(row)
+
+
+def _payment(row: Any) -> Payment:
+    fields = dict(row)
+    currency = fields.pop("currency")
+    fields["amount"], fields["applied"] = Money.of(fields["amount"], currency), Money.of(fields["applied"], currency)
+    return Payment(**fields)

@@ -1,0 +1,22 @@
+"""The one verb of metrics: take in what happened."""
+
+from collections.abc import Sequence
+
+from ltc_chassis.db import Transaction
+from ltc_chassis.records import Received
+
+from metrics_svc import store
+from metrics_svc.domain import milestone
+
+
+async def ingest(tx: Transaction, items: Sequence[Received]) -> None:
+    """Events and milestones of a batch, by COPY. A payload that cannot be read fails the batch; the chassis finds and parks it."""
+    events: list[tuple[object, ...]] = []
+    milestones: list[tuple[object, ...]] = []
+    for item in items:
+        data, envelope = item.data, item.envelope
+        fact = milestone(item.topic, data)
+        events.append(store.event_row(item, data))
+        if fact is not None:
+            milestones.append(store.milestone_row(envelope, fact))
+    await store.insert_facts(tx.conn, events, milestones)

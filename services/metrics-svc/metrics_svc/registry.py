@@ -1,0 +1,49 @@
+"""The KPI registry: one SQL file each, with name, version, unit and definition in its head."""
+
+import functools
+import importlib.resources
+import re
+from dataclasses import dataclass
+
+DIMENSIONS = ("channel", "source", "owner", "country")
+# The facts each number is made of, so that it can be opened to the events behind it.
+KINDS = {
+    "funnel": ("lead", "qualified", "opportunity", "quoted", "won", "ordered", "delivered", "invoiced", "paid"),
+    "lead_conversion_rate": ("lead", "opportunity"),
+    "win_rate": ("won", "lost"),
+    "sales_cycle": ("won",),
+    "order_processing_time": ("contracted", "ordered", "delivered"),
+    "on_time_delivery": ("delivered",),
+    "on_time_collection": ("invoiced", "allocated"),
+    "outstanding": ("invoiced", "allocated"),
+    "overdue_amount": ("invoiced", "allocated"),
+    "collected": ("allocated",),
+    "invoiced": ("invoiced",),
+    "conservation_residual": ("accepted", "contracted", "ordered", "delivered", "invoiced", "allocated", "cancelled"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """One definition. Parameters of `sql`: window from, to, as of, known at, dimension ('' for all)."""
+
+    name: str
+    version: int
+    unit: str
+    definition: str
+    sql: str
+    kinds: tuple[str, ...]
+
+
+@functools.cache
+def registry() -> dict[str, Kpi]:
+    """Every KPI by name; raises ValueError for a file without its head."""
+    found: dict[str, Kpi] = {}
+    for entry in sorted((importlib.resources.files("metrics_svc") / "kpis").iterdir(), key=lambda each: each.name):
+        text = entry.read_text()
+        head = dict(re.findall(r"^-- (\w+): (.+)$", text, re.MULTILINE))
+        if not {"name", "version", "unit", "definition"} <= head.keys() or entry.name != f"{head['name']}.sql":
+            raise ValueError(f"kpis/{entry.name}: needs name, version, unit and definition in its head")
+        name = head["name"]
+        found[name] = Kpi(name, int(head["version"]), head["unit"], head["definition"], text, KINDS[name])
+    return found

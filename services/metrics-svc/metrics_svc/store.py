@@ -1,0 +1,156 @@
+"""Every SQL statement of metrics-svc but those of the KPIs, which have a file each in `kpis/`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ltc_chassis.connection import Connection
+from ltc_chassis.records import Received
+from ltc_contracts.envelope import Envelope
+
+from metrics_svc.domain import Milestone
+
+_EVENT = (
+    *("id", "topic", "flow_id", "parent_flow_id", "subject", "sequence", "source", "occurred_at", "recorded_at"),
+    *("causation_id", "correlation_id", "trace_id", "partition", "offset", "published_at", "data"),
+)
+_MILESTONE = (
+    *("event_id", "flow_id", "kind", "occurred_at", "recorded_at", "currency", "net", "gross", "open_after", "due_on"),
+    *("settled_on", "on_time", "begun_at", "channel", "source", "owner", "country"),
+)
+
+
+def event_row(item: Received, data: dict[str, Any]) -> tuple[object, ...]:
+    """In the order of `_EVENT`."""
+    e = item.envelope
+    trace_id = e.traceparent[3:35] if e.traceparent and len(e.traceparent) == 55 else None
+    return (
+        *(e.id, item.topic, e.flow_id, e.parent_flow_id, e.subject, e.sequence, e.source, e.occurred_at, e.recorded_at),
+        *(e.causation_id, e.correlation_id, trace_id, item.partition, item.offset, item.published_at, data),
+    )
+
+
+def milestone_row(envelope: Envelope, m: Milestone) -> tuple[object, ...]:
+    """In the order of `_MILESTONE`."""
+    return (
+        *(envelope.id, envelope.flow_id, m.kind, envelope.occurred_at, envelope.recorded_at, m.currency, m.net, m.gross),
+        *(m.open_after, m.due_on, m.settled_on, m.on_time, m.begun_at, m.channel, m.source, m.owner, m.country),
+    )
+
+
+async def insert_facts(conn: Connection, events: Sequence[tuple[object, ...]], milestones: Sequence[tuple[object, ...]]) -> None:
+    """By COPY; the inbox has left only new events."""
+    await conn.copy_records_to_table("event", records=events, columns=list(_EVENT))
+    if milestones:
+        await conn.copy_records_to_table("milestone", records=milestones, columns=list(_MILESTONE))
+
+
+async def kpi_view(
+    conn: Connection, sql: str, *, start: datetime, end: datetime, as_of: datetime, known_at: datetime, by: str
+) -> list[Any]:
+    """Run a KPI's own statement: rows of key, name, value."""
+    return await conn.fetch(sql, start, end, as_of, known_at, by)
+
+
+async def kpi_events_view(
+    conn: Connection, kinds: Sequence[str], *, start: datetime, end: datetime, known_at: datetime, after: UUID | None, limit: int
+) -> list[Any]:
+    """The events behind a number."""
+    return await conn.fetch(
+        """
+        SELECT e.id, e.topic, e.flow_id, e.subject, e.occurred_at, e.recorded_at, m.kind, m.net, m.gross, m.currency
+        FROM milestone m JOIN event e ON e.id = m.event_id
+        WHERE m.kind = ANY($1::text[]) AND m.occurred_at BETWEEN $2 AND $3 AND m.recorded_at <= $4
+          AND ($5::uuid IS NULL OR e.id > $5)
+        ORDER BY e.id LIMIT $6
+        """,
+        *(list(kinds), start, end, known_at, after, limit),
+    )
+
+
+async def first_occurred_at(conn: Connection) -> datetime | None:
+    found: datetime | None = await conn.fetchval("SELECT min(occurred_at) FROM milestone")
+    return found
+
+
+async def flow_events_view(conn: Connection, flow_id: UUID) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT id, topic, subject, sequence, source, occurred_at, recorded_at, causation_id, trace_id, published_at, ingested_at,
+               data->>'number' AS number
+        FROM event WHERE flow_id = $1 ORDER BY id
+        """,
+        flow_id,
+    )
+
+
+async def flow_stages_view(conn: Connection, flow_id: UUID) -> list[Any]:
+    return await conn.fetch(
+        "SELECT kind, min(occurred_at) AS reached_at FROM milestone WHERE flow_id = $1 GROUP BY kind ORDER BY 2", flow_id
+    )
+
+
+async def list_flows_view(conn: Connection, *, stage: str | None, after: UUID | None, limit: int) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT flow_id, array_agg(DISTINCT kind) AS kinds, min(occurred_at) AS began_at, max(occurred_at) AS latest_at
+        FROM milestone WHERE flow_id IS NOT NULL AND ($1::uuid IS NULL OR flow_id > $1)
+        GROUP BY flow_id HAVING $2::text IS NULL OR bool_or(kind = $2) ORDER BY flow_id LIMIT $3
+        """,
+        *(after, stage, limit),
+    )
+
+
+async def find_flows(conn: Connection, text: str) -> list[UUID]:
+    """Flows by a business number, or by any id on their events."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT flow_id FROM event
+        WHERE flow_id IS NOT NULL AND (data->>'number' = $1 OR subject = $1 OR flow_id::text = $1) LIMIT 50
+        """,
+        text,
+    )
+    return [row["flow_id"] for row in rows]
+
+
+async def conservation_view(conn: Connection, as_of: datetime, known_at: datetime) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT currency, count(*) AS flows, coalesce(sum(quoted), 0) AS quoted, coalesce(sum(contracted), 0) AS contracted,
+               coalesce(sum(ordered), 0) AS ordered, coalesce(sum(delivered), 0) AS delivered, coalesce(sum(invoiced), 0) AS invoiced,
+               coalesce(sum(gross), 0) AS gross, coalesce(sum(paid), 0) AS paid, coalesce(sum(open), 0) AS open,
+               coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(residual), 0) AS residual
+        FROM conservation($1, $2) GROUP BY currency ORDER BY currency
+        """,
+        as_of,
+        known_at,
+    )
+
+
+async def cash_view(conn: Connection, as_of: datetime, known_at: datetime) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT currency, coalesce(sum(gross) FILTER (WHERE kind = 'received'), 0) AS received,
+               coalesce(sum(gross) FILTER (WHERE kind = 'allocated'), 0) AS allocated
+        FROM facts($1, $2) WHERE kind IN ('received', 'allocated') GROUP BY currency ORDER BY currency
+        """,
+        as_of,
+        known_at,
+    )
+
+
+async def flow_residual(conn: Connection, flow_id: UUID, as_of: datetime, known_at: datetime) -> Any:
+    return await conn.fetchval(
+        "SELECT coalesce(sum(residual), 0) FROM conservation($2, $3) WHERE flow_id = $1", flow_id, as_of, known_at
+    )
+
+
+async def latest_events_view(conn: Connection, limit: int) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT seq, id, topic, flow_id, source, occurred_at, coalesce(data->>'number', '') AS number
+        FROM event ORDER BY seq DESC LIMIT $1
+        """,
+        limit,
+    )

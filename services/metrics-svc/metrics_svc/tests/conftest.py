@@ -1,0 +1,18 @@
+"""The service under test."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+
+from metrics_svc.app import create_app
+
+
+@pytest.fixture
+def service() -> str:
+    return "metrics_svc"
+
+
+@pytest.fixture
+def make_app() -> Callable[[], FastAPI]:
+    return create_app

@@ -1,0 +1,183 @@
+"""From events to numbers: each KPI against the golden deal, replayable to any past instant, and conservation to the cent."""
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from ltc_chassis.clock import FixedClock
+from ltc_chassis.db import Database
+from ltc_chassis.ids import new_id
+from ltc_chassis.testing import Deliver, FakeRecord
+from ltc_contracts.examples import Example, all_examples, example
+from ltc_contracts.topics import BY_NAME
+
+from metrics_svc.consumers import consumers
+from metrics_svc.domain import milestone
+from metrics_svc.registry import registry
+
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
+FLOW = str(example("lead.captured").envelope.flow_id)
+
+
+def record(sample: Example, **headers: str) -> FakeRecord:
+    import orjson
+
+    merged = {**sample.headers, **headers}
+    pairs = [(name, value.encode()) for name, value in merged.items()]
+    return FakeRecord(sample.topic, orjson.dumps(sample.data), sample.key.encode(), pairs, offset=random.randrange(10**9))
+
+
+def changed(sample: Example, **data: Any) -> Example:
+    fresh = {"ce_id": str(new_id())}
+    return Example(sample.topic, {**sample.headers, **fresh}, sample.key, {**sample.data, **data})
+
+
+@pytest.fixture
+async def deal(deliver: Deliver, clock: FixedClock) -> None:
+    """All golden examples: a deal paid in part, a lost one, a cancelled one."""
+    clock.set(LATER)
+    await deliver.records(consumers, [record(sample) for sample in all_examples()])
+
+
+async def values(client: httpx.AsyncClient, name: str, **params: str) -> dict[str, str]:
+    reply = await client.get(f"/v1/kpis/{name}", params=params)
+    assert reply.status_code == 200, reply.text
+    return {f"{row['key']}.{row['name']}".removeprefix("all."): row["value"] for row in reply.json()["rows"]}
+
+
+async def residual(client: httpx.AsyncClient) -> str:
+    rows = (await client.get("/v1/conservation")).json()["currencies"]
+    return str(rows[0]["residual"]) if rows else "0.00"
+
+
+@pytest.mark.usefixtures("deal")
+async def test_every_event_is_kept_once(client: httpx.AsyncClient, deliver: Deliver, db: Database) -> None:
+    await deliver.records(consumers, [record(sample) for sample in all_examples()])
+    async with db.connection() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM event") == len(BY_NAME)
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await conn.execute("DELETE FROM milestone")
+
+
+@pytest.mark.usefixtures("deal")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("win_rate", {"by_count": "50.0000", "by_value": "50.0000"}),
+        ("sales_cycle", {"mean": "7.0000", "median": "7.0000", "p90": "7.0000"}),
+        ("lead_conversion_rate", {"rate": "100.0000"}),
+        ("on_time_delivery", {"rate": "100.0000"}),
+        ("on_time_collection", {"by_amount": "0.0000", "by_count": "0.0000"}),
+        ("order_processing_time", {"confirmed_to_delivered": "16.0000", "signed_to_confirmed": "0.0000"}),
+        ("outstanding", {"EUR": "4527.81"}),
+        ("overdue_amount", {"EUR": "4527.81"}),
+        ("collected", {"EUR": "2000.00"}),
+        ("invoiced", {"EUR": "6527.81"}),
+    ],
+)
+async def test_a_kpi_of_the_golden_deal(client: httpx.AsyncClient, name: str, expected: dict[str, str]) -> None:
+    assert await values(client, name) == expected
+
+
+@pytest.mark.usefixtures("deal")
+async def test_the_funnel_counts_flows_that_ever_reached_a_stage(client: httpx.AsyncClient) -> None:
+    found = await values(client, "funnel")
+    assert found["lead"] == found["won"] == found["paid"] == "1"
+    assert (await values(client, "funnel", by="source"))["Google.lead"] == "1"
+
+
+@pytest.mark.usefixtures("deal")
+async def test_a_number_can_be_asked_as_of_any_past_instant(client: httpx.AsyncClient) -> None:
+    assert await values(client, "outstanding", as_of="2026-02-15T00:00:00Z") == {"EUR": "6527.81"}
+    assert await values(client, "overdue_amount", as_of="2026-02-15T00:00:00Z") == {}
+    assert await values(client, "outstanding", as_of="2026-01-10T00:00:00Z") == {}
+
+
+@pytest.mark.usefixtures("deal")
+async def test_a_late_event_changes_only_what_is_known_later(client: httpx.AsyncClient, deliver: Deliver) -> None:
+    moments = {"as_of": "2026-04-01T00:00:00Z", "known_at": "2026-04-01T00:00:00Z"}
+    before = await values(client, "collected", **moments)
+    late = changed(
+        example("payment.allocated"),
+        amount={"amount": "500.00", "currency": "EUR"},
+        open_after={"amount": "4027.81", "currency": "EUR"},
+    )
+    late = Example(late.topic, {**late.headers, "ce_recordedtime": "2026-06-01T00:00:00.000000Z"}, late.key, late.data)
+    await deliver.records(consumers, [record(late)])
+    assert await values(client, "collected", **moments) == before == {"EUR": "2000.00"}
+    assert await values(client, "collected", as_of=moments["as_of"]) == {"EUR": "2500.00"}
+
+
+@pytest.mark.usefixtures("deal")
+async def test_every_number_opens_to_its_events_and_every_kpi_is_explained(client: httpx.AsyncClient) -> None:
+    listed = (await client.get("/v1/kpis")).json()
+    assert {kpi["name"] for kpi in listed} == set(registry())
+    for kpi in listed:
+        assert kpi["definition"].endswith(".")
+        assert (await client.get(f"/v1/kpis/{kpi['name']}/events")).json()["items"], kpi["name"]
+    unknown = await client.get("/v1/kpis/happiness")
+    assert unknown.status_code == 404
+
+
+@pytest.mark.usefixtures("deal")
+async def test_a_journey_shows_every_event_with_service_cause_and_trace(client: httpx.AsyncClient) -> None:
+    flow = (await client.get(f"/v1/flows/{FLOW}")).json()
+    assert flow["residual"] == "0.00"
+    confirmed = next(step for step in flow["journey"] if step["topic"] == "order.confirmed")
+    assert (confirmed["service"], confirmed["number"], len(confirmed["trace_id"])) == ("order", "O-2026-000001", 32)
+    assert confirmed["causation_id"] == example("contract.signed").headers["ce_id"]
+    [found] = (await client.get("/v1/flows", params={"q": "INV-2026-000001"})).json()["items"]
+    assert found["flow_id"] == FLOW
+    assert (await client.get("/v1/flows/019b0000-0000-7000-8000-000000000000")).status_code == 404
+    assert len((await client.get("/v1/flows")).json()["items"]) == 3
+
+
+async def test_whatever_has_arrived_of_a_correct_deal_the_residual_is_zero(
+    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
+) -> None:
+    clock.set(LATER)
+    samples = all_examples()
+    random.Random(7).shuffle(samples)
+    for sample in samples:
+        await deliver.records(consumers, [record(sample)])
+        assert await residual(client) == "0.00", sample.topic
+
+
+@pytest.mark.usefixtures("deal")
+@pytest.mark.parametrize(
+    ("topic", "data", "expected"),
+    [
+        ("invoice.issued", {"number": "INV-2026-000009"}, Decimal("5350.66")),
+        ("order.confirmed", {"net": {"amount": "0.01", "currency": "EUR"}}, Decimal("0.01")),
+    ],
+)
+async def test_a_doubled_invoice_or_a_cent_too_many_shows(
+    client: httpx.AsyncClient, deliver: Deliver, topic: str, data: dict[str, Any], expected: Decimal
+) -> None:
+    await deliver.records(consumers, [record(changed(example(topic), **data))])
+    assert Decimal(await residual(client)) >= expected
+
+
+async def test_a_payload_that_cannot_be_read_is_parked_alone(
+    deliver: Deliver, parked: Callable[[], Awaitable[list[asyncpg.Record]]], db: Database
+) -> None:
+    bad = record(
+        Example("order.confirmed", {**example("order.confirmed").headers, "ce_id": str(new_id())}, "k", {"order_id": 17})
+    )
+    await deliver.records(consumers, [record(example("lead.captured")), bad, record(example("order.confirmed"))])
+    assert [row["reason"] for row in await parked()] == ["refused"]
+    async with db.connection() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM event") == 2
+
+
+def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
+    silent = {topic for topic in BY_NAME if milestone(topic, example(topic).data) is None}
+    assert silent == {
+        *("lead.engaged", "lead.scored", "opportunity.stage_changed", "order.received", "order.fulfilled"),
+        *("order.cancellation_requested", "delivery.promised", "delivery.progressed", "delivery.cancelled"),
+    }

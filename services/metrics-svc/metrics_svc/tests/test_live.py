@@ -1,0 +1,73 @@
+"""The page, in a real browser."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from ltc_chassis.testing import Deliver, KeyPair
+from ltc_contracts.examples import all_examples, example
+from playwright.async_api import async_playwright
+
+from metrics_svc.consumers import consumers
+from metrics_svc.tests.test_facts import changed, record
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture
+async def address(app: FastAPI) -> AsyncIterator[str]:
+    """The app on a port of its own; its database is opened by the fixture `app`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=2))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    await serving
+
+
+async def test_without_a_token_the_page_says_how_to_get_one(anonymous: httpx.AsyncClient, keys: KeyPair) -> None:
+    reply = await anonymous.get("/live")
+    assert (reply.status_code, "ltc token" in reply.text) == (401, True)
+    assert (await anonymous.get("/login", params={"token": "rubbish"})).status_code == 401
+    assert (await anonymous.get("/static/live.js")).status_code == 401
+    login = await anonymous.get("/login", params={"token": keys.token()})
+    assert (login.status_code, login.headers["location"]) == (303, "/live")
+    assert "HttpOnly" in login.headers["set-cookie"]
+    assert (await anonymous.get("/static/secrets")).status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+async def test_the_page_shows_numbers_and_events_as_they_happen(address: str, keys: KeyPair, deliver: Deliver) -> None:
+    samples = [sample for sample in all_examples() if sample.topic != "payment.allocated"]
+    await deliver.records(consumers, [record(sample) for sample in samples])
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": 390, "height": 800})
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        await page.goto(f"{address}/login?token={keys.token()}")
+        await page.wait_for_selector("#link.on")
+        await page.wait_for_selector("#residual.good")
+        assert await page.locator("#funnel canvas").count() == 1
+        await page.locator("#events li", has_text="invoice.issued").wait_for()
+
+        await deliver.records(consumers, [record(changed(example("payment.allocated")))])
+        await page.locator("#events li", has_text="payment.allocated").wait_for(timeout=5000)
+        await page.fill("#q", "INV-2026-000001")
+        await page.click("#search button")
+        await page.locator("#journey li", has_text="contract.signed").wait_for()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.goto("about:blank")
+        await browser.close()
+    assert problems == []
