@@ -23,7 +23,10 @@ from metrics_svc.api import get_kpi
 router = APIRouter(tags=["live page"])
 _STATIC = importlib.resources.files("metrics_svc") / "static"
 _TYPES = {"live.js": "text/javascript", "live.css": "text/css", "echarts.min.js": "text/javascript"}
-_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 _SHOWN = (
     "funnel",
     "win_rate",

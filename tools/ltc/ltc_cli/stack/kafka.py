@@ -71,10 +71,11 @@ class Kafka:
         )
         logging = [f"-Dlog4j2.configurationFile={_POM.parent / 'log4j2.properties'}"]
         if not (self.data / "meta.properties").exists():
+            # "=" because an id may begin with "-", which would read as another option.
             identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", *logging, "-cp", classpath, "kafka.tools.StorageTool"]
             made = subprocess.run(
-                [*tool, "format", "-t", identity, "-c", str(config)], capture_output=True, text=True, check=False
+                [*tool, "format", f"--cluster-id={identity}", "-c", str(config)], capture_output=True, text=True, check=False
             )
             if made.returncode != 0:
                 raise StackError(f"Kafka's storage could not be formatted: {(made.stdout + made.stderr).strip()[-500:]}")
