@@ -1,5 +1,7 @@
 """One running stack for all end-to-end tests: real PostgreSQL, real Kafka, six services as processes, a day per second."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +16,17 @@ DAY_S = 1.0
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Started once, stopped at the end; fault tests start again what they killed."""
+def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Started once, stopped at the end; fault tests start again what they killed. Logs stay when a test failed."""
     home = Path(tmp_path_factory.mktemp("stack"))
     clock = "2026-01-01T00:00Z@86400"
     # A killed consumer's partitions come free after this long; the default is meant for production.
     with Stack(home, ports="free", clock=clock, env={"LTC_CONSUMER_SESSION_TIMEOUT_S": "6"}) as running:
         yield running
+        if request.session.testsfailed:
+            kept = Path(tempfile.mkdtemp(prefix="ltc-e2e-logs-"))
+            shutil.copytree(running.log("lead").parent, kept, dirs_exist_ok=True)
+            print(f"\nlogs of the failed run: {kept}")
 
 
 @pytest.fixture

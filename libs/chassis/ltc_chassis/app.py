@@ -147,6 +147,7 @@ class _Work:
             self._spawn(loop(self._runtime, timer))
         if self._subscriber is not None:
             self._consuming = asyncio.create_task(self._subscriber.run())
+            self._consuming.add_done_callback(self._ended)
         self._spawn(self._retry_parked())
 
     async def _retry_parked(self) -> None:
@@ -163,7 +164,15 @@ class _Work:
             await asyncio.sleep(pause)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A loop that died of an error fails the liveness check: seen and restarted, never silently lame."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._runtime.broken = f"a loop ended: {type(error).__name__}"
+            logger.critical("a loop of the service ended", exc_info=error)
 
 
 def _own_timers(runtime: Runtime) -> list[Timer]:

@@ -160,9 +160,11 @@ class Processor:
                     self._log(record, error, verdict)
                     return
             except Exception as error:
-                if not (is_down(error) or is_retryable(error)):
-                    raise
-                logger.warning("database away (%s); nothing is committed, trying again", type(error).__name__)
+                if is_down(error) or is_retryable(error):
+                    logger.warning("database away (%s); nothing is committed, trying again", type(error).__name__)
+                else:
+                    # Going on would commit the offset of a record that left no trace: standing still is the lesser evil.
+                    logger.exception("a refused record could not be parked; nothing is committed, trying again")
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT_S)
 

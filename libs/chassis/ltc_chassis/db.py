@@ -37,8 +37,12 @@ class EventTooLarge(DomainError):
 
 
 def is_down(error: BaseException) -> bool:
-    """Whether the error says that the database cannot be reached (now), rather than that it refused the statement."""
-    if isinstance(error, asyncpg.DataError | asyncpg.exceptions.InternalClientError):
+    """Whether the error says that the database cannot be reached (now), rather than that it refused the statement.
+
+    A server that shuts down while a connection is idle leaves asyncpg in a state that refuses the next statement with
+    `InternalClientError`; the connection is gone, so that counts as down too.
+    """
+    if isinstance(error, asyncpg.DataError):
         return False
     return isinstance(
         error,
@@ -46,6 +50,7 @@ def is_down(error: BaseException) -> bool:
         | TimeoutError
         | asyncpg.PostgresConnectionError
         | asyncpg.InterfaceError
+        | asyncpg.InternalClientError
         | asyncpg.OperatorInterventionError
         | asyncpg.InsufficientResourcesError
         | asyncpg.ReadOnlySQLTransactionError,

@@ -21,9 +21,10 @@ _CHECK_TIMEOUT_S = 2.0
 
 
 @router.get("/health/live")
-async def live() -> dict[str, str]:
-    """The event loop turns."""
-    return {"status": "live"}
+async def live(request: Request) -> Response:
+    """The event loop turns and no loop of the service has died; 503 asks for a restart."""
+    broken = runtime_of(request).broken
+    return JSONResponse({"status": "broken", "reason": broken} if broken else {"status": "live"}, 503 if broken else 200)
 
 
 @router.get("/health/ready")

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 
 from ltc_chassis import names, outbox
 from ltc_chassis.connection import DirectConnection
-from ltc_chassis.db import connect
+from ltc_chassis.db import connect, is_down
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.telemetry import span_contexts
 
@@ -59,11 +59,16 @@ class Relay:
                         continue
                     pause = 0.1
                     await self._rest()
-                except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    logger.warning("relay waits: %s", type(error).__name__)
+                except Exception as error:
+                    # Whatever it was: a relay that gives up would hold facts back until the next restart.
+                    if isinstance(error, KafkaError) or is_down(error):
+                        logger.warning("relay waits: %s", type(error).__name__)
+                    else:
+                        logger.exception("relay failed; trying again")
                     if isinstance(error, KafkaError):
                         await self._drop_producer()
-                    await self._drop_database_if_broken()
+                    else:
+                        self._drop_database()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
         finally:
@@ -195,10 +200,12 @@ class Relay:
             self._producer = producer
         return self._producer
 
-    async def _drop_database_if_broken(self) -> None:
-        if self._conn is not None and self._conn.is_closed():
-            self._conn = None
-            self._shards = []
+    def _drop_database(self) -> None:
+        """Let go of the connection and, with it, of the shards' locks: its state is not known any more."""
+        conn, self._conn = self._conn, None
+        self._shards = []
+        if conn is not None:
+            conn.terminate()
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None

@@ -11,7 +11,10 @@ from ltc_chassis.telemetry import Telemetry
 
 @dataclass(slots=True)
 class Runtime:
-    """What the parts of a service share. `not_ready` holds the reasons why the service should get no traffic."""
+    """What the parts of a service share.
+
+    `not_ready` holds the reasons why the service should get no traffic; `broken` says why only a restart helps.
+    """
 
     name: str
     package: str
@@ -21,6 +24,7 @@ class Runtime:
     db: Database
     verifier: Verifier
     not_ready: dict[str, str] = field(default_factory=dict)
+    broken: str | None = None
 
     @classmethod
     def create(cls, name: str, package: str, settings: ChassisSettings) -> "Runtime":

@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from ltc_contracts.topics import BY_NAME
 
+from ltc_chassis import app as app_module
 from ltc_chassis import asyncapi, inbox, outbox
 from ltc_chassis.clock import ScaledClock, SystemClock, parse_clock
 from ltc_chassis.db import Database, Transaction
@@ -176,3 +178,20 @@ async def test_a_service_refuses_to_start_on_a_schema_that_is_not_its_own(enviro
     with pytest.raises(Exception, match="not applied"):
         async with app.router.lifespan_context(app):
             pass
+
+
+async def test_a_loop_that_dies_fails_the_liveness_check(
+    make_app: Callable[[], FastAPI], environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*_: object) -> None:
+        raise RuntimeError("out of the loop")
+
+    monkeypatch.setattr(app_module, "loop", dies)
+    app = make_app()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://echo") as client,
+    ):
+        await asyncio.sleep(0.05)
+        reply = await client.get("/health/live")
+    assert (reply.status_code, reply.json()["reason"]) == (503, "a loop ended: RuntimeError")

@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
+from ltc_chassis import outbox
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import KeyPair
 from ltc_chassis.tests.broker import World, eventually, read_all, running
@@ -80,14 +83,30 @@ async def test_replicas_share_the_shards_and_one_takes_over_from_a_stopped_one(w
     assert found == {str(flow): [*range(50), *range(50)] for flow in flows}
 
 
+async def test_no_error_ends_the_relay(world: World, keys: KeyPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What asyncpg raises when the server said goodbye between two statements, then something nobody thought of.
+    errors: list[Exception] = [asyncpg.InternalClientError("another operation is in progress"), ValueError("unforeseen")]
+    unsent = outbox.unsent
+
+    async def failing(*given: Any) -> list[asyncpg.Record]:
+        if errors:
+            raise errors.pop(0)
+        return await unsent(*given)
+
+    monkeypatch.setattr(outbox, "unsent", failing)
+    await world.write([new_id()], 10)
+    async with running(world.app(), keys) as client:
+        await eventually(lambda: _is_zero(world))
+        assert (await client.get("/health/live")).status_code == 200
+    assert not errors
+
+
 async def _is_zero(world: World) -> bool:
     return await world.unsent() == 0
 
 
 async def _shares(world: World, expected: set[int]) -> bool:
     """Whether every relay on this database holds as many shards as expected, and all four are held."""
-    import asyncpg
-
     conn = await asyncpg.connect(world.settings.postgres_dsn)
     rows = await conn.fetch(
         """
