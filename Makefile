@@ -9,7 +9,7 @@ STAMP := .venv/.ready
 # Two workers: the machine the suite is made for has two cores, and each test has a database of its own.
 WORKERS ?= 2
 
-.PHONY: help setup lock lint schemas test e2e fault browser demo up down bench clean
+.PHONY: help setup lock lint schemas test e2e fault demo up down bench clean
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s "$$(printf '\t')"
 

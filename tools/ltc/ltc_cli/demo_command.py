@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +28,9 @@ def run(
     """Play a company at a day per second, and show its books."""
     if data is not None and not (data / "leads.csv").exists():
         raise StackError(f"{data / 'leads.csv'} does not exist; --data names the folder that holds it")
-    console = Console()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # fresh topics have no leaders for a moment; it tries again
+    # Where nobody watches (a pipe, CI) tables keep a width in which they can be read.
+    console = Console() if sys.stdout.isatty() else Console(width=118)
     stack = Stack(clock=demo.CLOCK, say=lambda line: console.print(f"[dim]{line}[/dim]"))
     stack.start(owned=not keep)
     good = False

@@ -13,9 +13,11 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from ltc_contracts.topics import BY_NAME
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ltc_chassis import app as app_module
-from ltc_chassis import asyncapi, inbox, outbox
+from ltc_chassis import asyncapi, inbox, names, outbox
 from ltc_chassis.clock import ScaledClock, SystemClock, parse_clock
 from ltc_chassis.db import Database, Transaction
 from ltc_chassis.ids import drawn_at, new_id
@@ -23,7 +25,7 @@ from ltc_chassis.runtime import Runtime
 from ltc_chassis.telemetry import _Fields, log_fields, remote_context, span_contexts
 from ltc_chassis.testing import Emitted
 from ltc_chassis.tests.echo.app import Noted, Pinged, create_app, make_consumers, take_note
-from ltc_chassis.timers import Timer
+from ltc_chassis.timers import Timer, run_until_idle
 
 
 def test_a_scaled_clock_runs_a_day_per_second_from_its_anchor() -> None:
@@ -112,8 +114,6 @@ async def test_a_timer_handles_all_that_is_due_and_two_replicas_double_nothing(d
         await asyncio.sleep(0.005)
         return len(rows)
 
-    from ltc_chassis.timers import run_until_idle
-
     timer = Timer("due", work)
     assert sum(await asyncio.gather(run_until_idle(runtime, timer), run_until_idle(runtime, timer))) == 25
     async with db.connection() as conn:
@@ -128,12 +128,28 @@ async def test_a_timer_that_crashes_leaves_its_work_due(db: Database, runtime: R
         await tx.conn.execute("UPDATE note SET text = 'done'")
         raise RuntimeError("killed here")
 
-    from ltc_chassis.timers import run_until_idle
-
     with pytest.raises(RuntimeError):
         await run_until_idle(runtime, Timer("due", crash))
     async with db.connection() as conn:
         assert await conn.fetchval("SELECT text FROM note") == "due"
+
+
+async def test_what_a_timer_emits_has_a_trace_and_an_idle_poll_leaves_no_span(runtime: Runtime, db: Database) -> None:
+    exporter = InMemorySpanExporter()
+    runtime.telemetry.provider.add_span_processor(SimpleSpanProcessor(exporter))
+    left = [1]
+
+    async def work(tx: Transaction) -> int:
+        if left:
+            await take_note(tx, "from the clock", new_id(), Noted)
+        return left.pop() if left else 0
+
+    await run_until_idle(runtime, Timer("due", work))
+    [span] = exporter.get_finished_spans()
+    assert (span.name, dict(span.attributes or {})) == ("timer due", {names.LTC_TIMER_ROWS: 1})
+    async with db.connection() as conn:
+        traceparent = await conn.fetchval("SELECT traceparent FROM outbox")
+    assert traceparent.split("-")[1] == format(span.context.trace_id, "032x")
 
 
 def test_log_lines_carry_the_flow_and_the_service() -> None:

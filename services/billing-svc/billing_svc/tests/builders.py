@@ -8,7 +8,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.events import Customer, DeliveryCompleted, Line
 from ltc_contracts.money import Money
 
-from billing_svc import domain
+from billing_svc.domain.invoice import line_net
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def line(price: str = "348.35", quantity: str = "16", discount: str = "4", rate:
         tax_rate=Decimal(rate),
         net=Money.zero(currency),
     )
-    return draft.model_copy(update={"net": domain.line_net(draft)})
+    return draft.model_copy(update={"net": line_net(draft)})
 
 
 def completed(*lines: Line, **changed: Any) -> DeliveryCompleted:

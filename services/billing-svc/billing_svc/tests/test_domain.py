@@ -8,19 +8,24 @@ from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import Line
 from ltc_contracts.money import Money
 
-from billing_svc import domain
-from billing_svc.domain import Payment
+from billing_svc.domain import invoice as documents
+from billing_svc.domain import payment as cash
+from billing_svc.domain.invoice import Invoice
+from billing_svc.domain.ledger import Entry
+from billing_svc.domain.payment import Claim, Payment
 from billing_svc.tests.builders import NOW, completed, line
 
 PRICES = st.decimals("0.01", "9999.99", places=2)
 
 
-def issue(*lines: Line) -> domain.Invoice:
-    return domain.issue(completed(*lines), invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW)[0]
+def issue(*lines: Line) -> Invoice:
+    return documents.issue(completed(*lines), invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW)[0]
 
 
-def payment(amount: str) -> Payment:
-    return Payment(new_id(), Money.of(amount, "EUR"), Money.zero("EUR"), "cash", "x", NOW.date(), 1, NOW, NOW)
+def receive(amount: str) -> tuple[Payment, Entry]:
+    return cash.receive(
+        payment_id=new_id(), amount=Money.of(amount, "EUR"), method="cash", reference="x", received_on=NOW.date(), now=NOW
+    )[:2]
 
 
 def test_the_golden_invoice() -> None:
@@ -44,9 +49,20 @@ def test_a_delivery_whose_arithmetic_is_wrong_is_not_invoiced() -> None:
     with pytest.raises(Invalid, match="should be"):
         issue(good.model_copy(update={"net": good.net + Money.of("0.01", "EUR")}))
     with pytest.raises(Invalid, match="add up"):
-        domain.issue(
-            completed(good, net=Money.of("1.00", "EUR")), invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW
-        )
+        documents.require_true(completed(good, net=Money.of("1.00", "EUR")))
+
+
+@pytest.mark.parametrize(
+    ("reference", "numbers"),
+    [
+        ("your inv-2026-000017, and INV-2026-000001.", ["INV-2026-000017", "INV-2026-000001"]),
+        ("INV-2026-000001 INV-2026-000001", ["INV-2026-000001"]),
+        ("XINV-2026-000001 INV-2026-00001", []),
+        ("", []),
+    ],
+)
+def test_a_reference_names_whole_invoice_numbers(reference: str, numbers: list[str]) -> None:
+    assert cash.numbers_in(reference) == numbers
 
 
 @given(st.lists(st.tuples(PRICES, st.integers(0, 2), st.none() | PRICES), max_size=12))
@@ -54,16 +70,20 @@ def test_whatever_is_paid_and_applied_no_cent_appears_or_disappears(moves: list[
     invoices = [issue(), issue(line("100.00", "1", "0", "19")), issue(line("0.01", "1", "0", "0"))]
     balance: dict[str, Decimal] = {}
     for amount, index, part in moves:
-        paid = payment(str(amount))
-        postings, _ = domain.receive(paid)
+        paid, booked = receive(str(amount))
+        entries = [booked]
         try:
-            wanted = None if part is None else Money.of(part, "EUR")
-            paid, invoices[index], _, more, _ = domain.allocate(paid, invoices[index], wanted, NOW)
+            paid, settlements = cash.allocate(paid, [Claim(invoices[index], part)], on=NOW.date(), now=NOW)
         except DomainError:
-            more = []
-        for posting in (*postings, *more):
-            balance[posting.account] = balance.get(posting.account, Decimal(0)) + posting.debit.amount - posting.credit.amount
+            settlements = []
+        for made in settlements:
+            invoices[index] = made.invoice
+            entries.append(made.entry)
+        for entry in entries:
+            for posting in entry.postings:
+                balance[posting.account] = balance.get(posting.account, Decimal(0)) + posting.debit.amount - posting.credit.amount
         assert paid.applied + paid.unapplied == paid.amount
         assert paid.unapplied.amount >= 0
     assert sum(balance.values()) == 0
+    assert -balance.get("receivable", Decimal(0)) == sum(invoice.paid.amount for invoice in invoices)
     assert all(invoice.open.amount >= 0 for invoice in invoices)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
@@ -80,12 +80,16 @@ class Player:
     async def play(self, lead: Json, script: Script, *, company: str) -> str:
         """From a captured lead to the script's end; returns the ending."""
         suite, flow_id = self._suite, UUID(lead["flow_id"])
+        await self._days(0.5)
+        # A lead that asked for a demo qualifies by itself, so it may have done so meanwhile.
+        qualified = (await suite.get("lead", f"/v1/leads/{lead['id']}"))["status"] in ("qualified", "converted")
         if script.ending == "disqualified":
-            await self._days(1)
-            await suite.post("lead", f"/v1/leads/{lead['id']}/disqualify", {"reason": "no budget"})
-            return script.ending
-        if lead["status"] not in ("qualified", "converted"):
-            await self._days(0.5)
+            if not qualified:
+                await suite.post("lead", f"/v1/leads/{lead['id']}/disqualify", {"reason": "no budget"})
+                return script.ending
+            # Sales finds out what marketing could not.
+            script = replace(script, ending="lost")
+        if not qualified:
             await suite.qualify(lead["id"])
         opportunity = (await self._feed.wait(flow_id, "opportunity.opened")).data
         opportunity_id = opportunity["opportunity_id"]

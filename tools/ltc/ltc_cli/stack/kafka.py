@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import importlib.util
+import logging
 import os
 import shutil
 import signal
@@ -102,9 +103,9 @@ class Kafka:
 
 
 async def _answers(bootstrap: str) -> bool:
-    import logging
-
-    logging.getLogger("aiokafka").setLevel("CRITICAL")
+    noisy = logging.getLogger("aiokafka")
+    level = noisy.level
+    noisy.setLevel("CRITICAL")
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
     try:
         async with asyncio.timeout(3):
@@ -114,7 +115,7 @@ async def _answers(bootstrap: str) -> bool:
         return False
     finally:
         await admin.close()
-        logging.getLogger("aiokafka").setLevel("WARNING")
+        noisy.setLevel(level)
     return True
 
 

@@ -1,5 +1,6 @@
 """Processes of the stack: started detached, remembered by pid and start time, stopped by a signal and then by force."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -9,8 +10,15 @@ from typing import Any
 
 import psutil
 
-# Children are kept so that they can be reaped; dropping a running one would only make Python warn.
+# Children are kept so that they can be reaped.
 _children: dict[int, "subprocess.Popen[bytes]"] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    """What still runs was started to outlive us; a return code keeps Python from warning of it."""
+    for child in _children.values():
+        child.returncode = 0
 
 
 def spawn(
