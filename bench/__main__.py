@@ -1,0 +1,60 @@
+"""`python -m bench [name ...]`: flow, start, create, visible, drain, domain, metrics; all of them without a name."""
+
+import asyncio
+import functools
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from ltc_cli.stack import Stack
+from rich.console import Console
+
+from bench import reading, whole, writing
+from bench.report import Row, show
+
+MEASUREMENTS: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {
+    "flow": whole.flow,
+    "start": whole.start,
+    "create": writing.create,
+    "visible": writing.visible,
+    "drain": writing.drain,
+    "domain": reading.domain,
+    "metrics": reading.metrics,
+}
+
+
+async def measure(stack: Stack, names: list[str], console: Console) -> list[Row]:
+    """Each measurement alone on the machine; only `flow` needs all six services."""
+    rows: list[Row] = []
+    for name in names:
+        began = time.perf_counter()
+        if name != "flow":
+            for service in stack.services:
+                stack.stop_service(service)
+        rows += await MEASUREMENTS[name](stack)
+        console.print(f"[dim]{name}: {time.perf_counter() - began:.0f} s[/dim]")
+    return rows
+
+
+def main() -> int:
+    """0 when everything was measured, whether or not a target is reached."""
+    console = Console() if sys.stdout.isatty() else Console(width=130)
+    unknown = [name for name in sys.argv[1:] if name not in MEASUREMENTS]
+    if unknown:
+        console.print(f"bench: no measurement {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
+        return 2
+    # `flow` first: it is the one that needs the services which the others stop.
+    names = [name for name in MEASUREMENTS if name in (sys.argv[1:] or MEASUREMENTS)]
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # fresh topics have no leaders for a moment; it tries again
+    say = functools.partial(console.print, style="dim")
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), ports="free", say=say) as stack:
+        rows = asyncio.run(measure(stack, names, console))
+    show(rows, console)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
