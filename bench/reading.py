@@ -68,7 +68,7 @@ async def domain(stack: Stack) -> list[Row]:
 
 async def metrics(stack: Stack) -> list[Row]:
     """metrics-svc takes whole deals, from every topic."""
-    sent, seconds = await publish(stack, copies([each.topic for each in all_examples()], _DEALS))
+    sent, seconds = await publish(stack, list(copies([each.topic for each in all_examples()], _DEALS)))
     conn = await connect(stack.dsn("metrics"), application="bench")
     # By topic, since what other measurements left behind is taken too.
     counted = "SELECT count(*) FROM event WHERE topic NOT IN ('contract.signed', 'order.received', 'order.confirmed')"

@@ -152,6 +152,7 @@ class Database:
             min_size=0,
             max_size=self.settings.pool_size,
             init=_codecs,
+            reset=_as_it_is,
             statement_cache_size=self.settings.statement_cache_size,
             command_timeout=60,
             timeout=_ACQUIRE_TIMEOUT_S,
@@ -204,6 +205,13 @@ async def connect(dsn: str, *, application: str) -> DirectConnection:
     )
     await _codecs(conn)
     return conn
+
+
+async def _as_it_is(_: Any) -> None:
+    """Nothing to reset: no code of a service changes its session, and the round trip would cost as much as an insert.
+
+    asyncpg itself still rolls back a transaction that was left open, and drops listeners.
+    """
 
 
 async def _codecs(conn: Any) -> None:

@@ -46,7 +46,7 @@ def decode(text: str) -> UUID:
         raise Invalid("this is not a cursor of ours", field="cursor") from error
 
 
-def _page_request(
+async def _page_request(
     cursor: Annotated[str | None, Query(max_length=64, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> PageRequest:

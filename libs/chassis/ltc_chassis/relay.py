@@ -153,6 +153,8 @@ class Relay:
         if self._conn is None or self._conn.is_closed():
             self._shards = []
             self._conn = await connect(self._settings.direct_dsn, application=f"{self._runtime.name}-relay")
+            # The relay only deletes what the broker has. A crash that forgets a deletion sends a row again, which the inbox knows.
+            await self._conn.execute("SET synchronous_commit = off")
             await self._conn.execute("SELECT pg_advisory_lock_shared($1, $2)", _LOCKS, _MEMBERS)
             self._rebalanced = 0.0
         if time.monotonic() - self._rebalanced >= _REBALANCE_S or self._rebalanced == 0.0:
@@ -187,7 +189,7 @@ class Relay:
                 client_id=f"{self._runtime.name}-relay",
                 acks="all",
                 enable_idempotence=True,
-                linger_ms=5,
+                linger_ms=0,  # a turn's rows are there at once and fill batches anyway; waiting would only add to the latency
                 max_batch_size=256 * 1024,
                 max_request_size=MAX_RECORD_BYTES,
                 request_timeout_ms=15_000,

@@ -73,7 +73,7 @@ async def _save(tx: Transaction, before: Order, decision: Decision) -> Order:
 
 
 async def _record(tx: Transaction, order: Order, changes: list[Change]) -> None:
+    await store.insert_changes(tx.conn, order.id, changes)
     for change in changes:
-        await store.insert_change(tx.conn, order.id, change)
         if change.event is not None:
             tx.emit(change.event, flow_id=order.flow_id, sequence=change.version)

@@ -92,19 +92,19 @@ async def insert_order(conn: Connection, order: Order, lines: Sequence[Line]) ->
     return True
 
 
-async def insert_change(conn: Connection, order_id: UUID, change: Change) -> None:
+async def insert_changes(conn: Connection, order_id: UUID, changes: Sequence[Change]) -> None:
     """Append to the history."""
     await conn.execute(
         """
         INSERT INTO state_change (order_id, version, from_state, to_state, reason, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
         """,
         order_id,
-        change.version,
-        change.from_state,
-        change.to_state,
-        change.reason,
-        change.changed_at,
+        [change.version for change in changes],
+        [change.from_state for change in changes],
+        [change.to_state for change in changes],
+        [change.reason for change in changes],
+        [change.changed_at for change in changes],
     )
 
 
