@@ -35,6 +35,8 @@ TOPICS: tuple[Topic, ...] = (
     _topic("lead", e.LeadScored),
     _topic("lead", e.LeadQualified, "sales"),
     _topic("lead", e.LeadDisqualified),
+    _topic("lead", e.LeadAssigned),
+    _topic("lead", e.LeadReleased),
     _topic("sales", e.OpportunityOpened, "lead"),
     _topic("sales", e.OpportunityStageChanged),
     _topic("sales", e.OpportunityWon),

@@ -2,7 +2,15 @@
 
 from ltc_contracts.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, PaymentAllocated, PaymentReceived
 from ltc_contracts.events.delivery import DeliveryCancelled, DeliveryCompleted, DeliveryProgressed, DeliveryPromised
-from ltc_contracts.events.lead import LeadCaptured, LeadDisqualified, LeadEngaged, LeadQualified, LeadScored
+from ltc_contracts.events.lead import (
+    LeadAssigned,
+    LeadCaptured,
+    LeadDisqualified,
+    LeadEngaged,
+    LeadQualified,
+    LeadReleased,
+    LeadScored,
+)
 from ltc_contracts.events.model import Contact, Customer, Event, Line, TaxSubtotal
 from ltc_contracts.events.order import (
     OrderCancellationRequested,
@@ -34,10 +42,12 @@ __all__ = [
     "InvoiceIssued",
     "InvoiceOverdue",
     "InvoicePaid",
+    "LeadAssigned",
     "LeadCaptured",
     "LeadDisqualified",
     "LeadEngaged",
     "LeadQualified",
+    "LeadReleased",
     "LeadScored",
     "Line",
     "OpportunityLost",

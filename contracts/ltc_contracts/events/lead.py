@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from ltc_contracts.events.model import Code, Contact, Country, Event, Exact, Name, Text
 from ltc_contracts.money import Money
@@ -79,3 +79,27 @@ class LeadDisqualified(Event):
 
     lead_id: UUID
     reason: Text
+
+
+class LeadAssigned(Event):
+    """A rep works on the lead and is protected: until a moment that activity moves, never beyond the limit."""
+
+    TOPIC: ClassVar[str] = "lead.assigned"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    owner: Name
+    how: Literal["claimed", "extended"]
+    protected_until: AwareDatetime
+    limit_at: AwareDatetime
+
+
+class LeadReleased(Event):
+    """The lead is back in the public pool: its protection is over, or it was handed back by `owner`."""
+
+    TOPIC: ClassVar[str] = "lead.released"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    owner: Name
+    reason: Literal["expired", "released"]

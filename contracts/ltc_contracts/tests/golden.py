@@ -185,6 +185,13 @@ STEPS: list[Step] = [
         ),
         "billing", 57, FLOW, 3, None,
     ),
+    (
+        e.LeadAssigned(
+            lead_id=LEAD, owner=OWNER, how="claimed", protected_until=START + timedelta(days=10), limit_at=START + timedelta(days=20)
+        ),
+        "lead", 0, FLOW, 2, None,
+    ),
+    (e.LeadReleased(lead_id=OTHER["lead"], owner=OWNER, reason="expired"), "lead", 10, OTHER_FLOW, 3, None),
 ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
-"""lead-svc: capture, import, score, qualify."""
+"""lead-svc: capture, import, score, protect, qualify."""
 
 from fastapi import FastAPI
 from ltc_chassis.app import Service, build
 
-from lead_svc import api, consumers, timers
+from lead_svc import consumers, timers
+from lead_svc.api import leads, protection
 from lead_svc.settings import Settings
 
 
@@ -14,7 +15,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="lead",
             package="lead_svc",
             settings=settings or Settings(),
-            routers=[api.router],
+            routers=[leads.router, protection.router],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

@@ -3,12 +3,17 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc import importing
+from lead_svc.handlers import imports, protection
 
 
 async def import_rows(tx: Transaction) -> int:
     """The next rows of an import; a transaction each, so that it goes on where it was after a stop."""
-    return await importing.import_chunk(tx, limit=1000)
+    return await imports.import_chunk(tx, limit=1000)
 
 
-TIMERS = [Timer("import-rows", import_rows)]
+async def return_to_pool(tx: Transaction) -> int:
+    """Leads whose protection is over."""
+    return await protection.return_due(tx, limit=200)
+
+
+TIMERS = [Timer("import-rows", import_rows), Timer("return-to-pool", return_to_pool, every=1.0)]

@@ -96,6 +96,10 @@ def show_books(console: Console, books: Books, endings: Counter[str], *, days: i
     console.print("endings: " + ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items())))
 
 
+# What has no cause among the events was begun by somebody, or by a date that came.
+_BEGUN_BY = {"invoice.overdue": "a due date", "lead.released": "a due date"}
+
+
 async def show_journey(console: Console, suite: Suite) -> bool:
     """One flow that went all the way; False when there is none."""
     for row in (await suite.get("metrics", "/v1/flows", stage="paid", limit=50))["items"]:
@@ -110,7 +114,7 @@ async def show_journey(console: Console, suite: Suite) -> bool:
     )
     for step in flow["journey"]:
         moment = datetime.fromisoformat(step["occurred_at"])
-        hop = f"{step['hop_ms']:.0f} ms" if step["hop_ms"] is not None else "a person"
+        hop = f"{step['hop_ms']:.0f} ms" if step["hop_ms"] is not None else _BEGUN_BY.get(step["topic"], "a person")
         table.add_row(f"{moment:%Y-%m-%d %H:%M}", step["service"], step["topic"], step["number"] or "", hop, step["trace_id"][:8])
     console.print(table)
     return True

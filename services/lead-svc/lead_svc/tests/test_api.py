@@ -13,8 +13,8 @@ from ltc_chassis.timers import Timer
 from ltc_contracts.events import OpportunityOpened
 from ltc_contracts.examples import example
 
-from lead_svc import importing
 from lead_svc.consumers import consumers
+from lead_svc.handlers import imports
 from lead_svc.tests.builders import import_form
 from lead_svc.timers import TIMERS
 
@@ -136,7 +136,7 @@ async def test_an_import_killed_between_chunks_goes_on_where_it_was(
     rows = "".join(f"r{number},web,Google,DE\n" for number in range(25))
     reply = await client.post("/v1/imports", **import_form("Ref,Channel,Source,Country\n" + rows, MAPPING))
     async with db.transaction() as tx:
-        assert await importing.import_chunk(tx, limit=10) == 10
+        assert await imports.import_chunk(tx, limit=10) == 10
     with pytest.raises(RuntimeError):
         await _killed_after_ten(db)
     await run_timer(TIMERS[0])
@@ -148,7 +148,7 @@ async def test_an_import_killed_between_chunks_goes_on_where_it_was(
 
 async def _killed_after_ten(db: Database) -> None:
     async with db.transaction() as tx:
-        await importing.import_chunk(tx, limit=10)
+        await imports.import_chunk(tx, limit=10)
         raise RuntimeError("killed before the commit")
 
 

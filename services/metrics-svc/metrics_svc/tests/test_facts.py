@@ -178,6 +178,14 @@ async def test_a_payload_that_cannot_be_read_is_parked_alone(
 def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
     silent = {topic for topic in BY_NAME if milestone(topic, example(topic).data) is None}
     assert silent == {
-        *("lead.engaged", "lead.scored", "opportunity.stage_changed", "order.received", "order.fulfilled"),
+        *(
+            "lead.assigned",
+            "lead.released",
+            "lead.engaged",
+            "lead.scored",
+            "opportunity.stage_changed",
+            "order.received",
+            "order.fulfilled",
+        ),
         *("order.cancellation_requested", "delivery.promised", "delivery.progressed", "delivery.cancelled"),
     }

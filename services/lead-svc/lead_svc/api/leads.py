@@ -15,11 +15,12 @@ from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from lead_svc import handlers, importing, store
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout
 from lead_svc.domain.score import Activity, Score, score
-from lead_svc.store import Import
+from lead_svc.handlers import imports, leads
+from lead_svc.store import leads as store
+from lead_svc.store.leads import Import
 
 router = make_router(prefix="/v1", tags=["leads"])
 _LARGEST_FILE = 20 * 1024 * 1024
@@ -162,7 +163,7 @@ async def create_lead(body: NewLead, tx: Tx) -> LeadView:
         updated_at=tx.now,
     )
     done = [Activity(each.activity, each.occurred_at or tx.now) for each in body.activities]
-    lead = await handlers.capture_lead(tx, lead, done)
+    lead = await leads.capture_lead(tx, lead, done)
     return LeadView.of(lead, score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now))
 
 
@@ -219,21 +220,21 @@ async def explain_score(lead_id: UUID, conn: Conn, now: Now) -> ScoreView:
 @router.post("/leads/{lead_id}/activities", status_code=201, dependencies=[scope("leads:write")])
 async def add_activity(lead_id: UUID, body: NewActivity, tx: Tx) -> LeadView:
     """The lead did something; it is scored again, and qualified if the rule says so."""
-    await handlers.add_activity(tx, lead_id, Activity(body.activity, body.occurred_at or tx.now))
+    await leads.add_activity(tx, lead_id, Activity(body.activity, body.occurred_at or tx.now))
     return await get_lead(lead_id, tx.conn, tx.now)
 
 
 @router.post("/leads/{lead_id}/qualify", dependencies=[scope("leads:write")])
 async def qualify(lead_id: UUID, tx: Tx, body: Qualification | None = None) -> LeadView:
     """A person hands the lead to sales."""
-    await handlers.qualify(tx, lead_id, body.owner if body else None)
+    await leads.qualify(tx, lead_id, body.owner if body else None)
     return await get_lead(lead_id, tx.conn, tx.now)
 
 
 @router.post("/leads/{lead_id}/disqualify", dependencies=[scope("leads:write")])
 async def disqualify(lead_id: UUID, body: Disqualification, tx: Tx) -> LeadView:
     """The lead is not pursued further, with the reason."""
-    await handlers.disqualify(tx, lead_id, body.reason)
+    await leads.disqualify(tx, lead_id, body.reason)
     return await get_lead(lead_id, tx.conn, tx.now)
 
 
@@ -250,7 +251,7 @@ async def start_import(
     if len(content) > _LARGEST_FILE:
         raise FileTooLarge("a file may have 20 MB", field="file")
     layout = Layout(_texts(mapping, "mapping"), frozenset(_list(nulls)), _texts(defaults, "defaults"))
-    job = await importing.take_file(tx, file_name=(file.filename or "import.csv")[:200], file=content, layout=layout)
+    job = await imports.take_file(tx, file_name=(file.filename or "import.csv")[:200], file=content, layout=layout)
     return ImportView.of(job)
 
 

@@ -7,11 +7,13 @@ from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.events import Contact
 
-from lead_svc import handlers, store
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout, Refusal, Row, check_layout, read_row, read_table
 from lead_svc.domain.score import Activity
-from lead_svc.store import Import
+from lead_svc.handlers import leads as handlers
+from lead_svc.handlers import protection
+from lead_svc.store import leads as store
+from lead_svc.store.leads import Import
 
 
 async def take_file(tx: Transaction, *, file_name: str, file: bytes, layout: Layout) -> Import:
@@ -40,6 +42,7 @@ async def import_chunk(tx: Transaction, *, limit: int) -> int:
     leads = [(_lead(row, tx.now), [Activity(code, tx.now) for code in row.activities]) for row in rows]
     inserted = set(await store.insert_leads(tx.conn, [lead for lead, _ in leads]))
     rule = await store.get_rule(tx.conn, tx.now)
+    await protection.recognise(tx, [lead for lead, _ in leads if lead.id in inserted], rule)
     await handlers.announce(tx, [(lead, done) for lead, done in leads if lead.id in inserted], rule)
     await store.insert_refusals(tx.conn, job.id, refused)
     await store.advance_import(

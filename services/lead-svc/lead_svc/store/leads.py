@@ -1,4 +1,4 @@
-"""Every SQL statement of lead-svc."""
+"""Leads, what they did, how they are scored, and imports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
     )
     if row is None:
         raise NotFound(f"no lead {lead_id}")
-    return _lead(row)
+    return lead_of(row)
 
 
 async def find_lead_for_update(conn: Connection, lead_id: UUID) -> Lead | None:
@@ -113,7 +113,7 @@ async def list_leads(
         """,
         *(flow_id, status, source, external_ref, after, limit),
     )
-    return [_lead(row) for row in rows]
+    return [lead_of(row) for row in rows]
 
 
 async def insert_activities(conn: Connection, activities: Sequence[tuple[UUID, Activity]]) -> None:
@@ -214,7 +214,7 @@ async def list_refusals(conn: Connection, import_id: UUID, *, after: UUID | None
     )
 
 
-def _lead(row: Any) -> Lead:
+def lead_of(row: Any) -> Lead:
     fields = dict(row)
     amount, currency, contact = fields.pop("amount"), fields.pop("currency"), fields.pop("contact")
     return Lead(

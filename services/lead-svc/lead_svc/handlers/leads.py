@@ -7,10 +7,11 @@ from ltc_chassis.db import Transaction
 from ltc_contracts.errors import Invalid, NotYet
 from ltc_contracts.events import Event, LeadEngaged
 
-from lead_svc import store
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import DuplicateLead, Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
+from lead_svc.handlers import protection
+from lead_svc.store import leads as store
 
 
 async def capture_lead(tx: Transaction, lead: Lead, activities: Sequence[Activity]) -> Lead:
@@ -21,6 +22,7 @@ async def capture_lead(tx: Transaction, lead: Lead, activities: Sequence[Activit
         existing = await store.find_lead_id(tx.conn, lead.external_ref or "")
         raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
     rule = await store.get_rule(tx.conn, tx.now)
+    await protection.recognise(tx, [lead], rule)
     return (await announce(tx, [(lead, activities)], rule))[0]
 
 
@@ -55,6 +57,7 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     await store.save_lead(tx.conn, engaged)
     for event in events:
         tx.emit(event, flow_id=lead.flow_id, sequence=engaged.version, occurred_at=activity.occurred_at)
+    await protection.extend(tx, lead_id, activity.code, activity.occurred_at)
     result = score(engaged.facts, [*before, activity], rule, tx.now)
     if result != score(engaged.facts, before, rule, tx.now):
         _emit(tx, engaged, [rules.scored(engaged, result)])
@@ -62,11 +65,13 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
 
 
 async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
-    """A person says that the lead is worth a seller's time."""
+    """A person says that the lead is worth a seller's time; it goes to who protects it. Raises `LeadProtected`."""
     lead = await store.get_lead_for_update(tx.conn, lead_id)
+    owner = await protection.holder_of(tx, lead_id, owner) or owner
     result = score(lead.facts, await store.list_activities(tx.conn, lead_id), await store.get_rule(tx.conn, tx.now), tx.now)
     qualified, events = rules.qualify(lead, result, "person", owner, tx.now)
     await store.save_lead(tx.conn, qualified)
+    await protection.settle(tx, lead_id, "qualified")
     _emit(tx, qualified, events)
     return qualified
 
@@ -75,6 +80,7 @@ async def disqualify(tx: Transaction, lead_id: UUID, reason: str) -> Lead:
     """The lead is not pursued further."""
     lead, events = rules.disqualify(await store.get_lead_for_update(tx.conn, lead_id), reason, tx.now)
     await store.save_lead(tx.conn, lead)
+    await protection.settle(tx, lead_id, "disqualified")
     _emit(tx, lead, events)
     return lead
 
@@ -93,8 +99,10 @@ async def _qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activitie
     reason = qualifies(result, activities, rule)
     if reason is None or not lead.is_open:
         return lead
-    qualified, events = rules.qualify(lead, result, reason, None, tx.now)
+    owner = await protection.holder_of(tx, lead.id, None)
+    qualified, events = rules.qualify(lead, result, reason, owner, tx.now)
     await store.save_lead(tx.conn, qualified)
+    await protection.settle(tx, lead.id, "qualified")
     _emit(tx, qualified, events)
     return qualified
 

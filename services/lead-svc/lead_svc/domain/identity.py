@@ -1,0 +1,117 @@
+"""What a lead is recognised by (RULES 1): two leads that share a key are duplicates, and so are those of nearly one name."""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import phonenumbers
+from ltc_contracts.events import Contact
+
+Kind = Literal["email", "phone", "domain", "name"]
+_GMAIL = {"gmail.com", "googlemail.com"}
+# Legal forms tell nothing apart: "Rossi S.p.A." is "Rossi".
+_LEGAL_FORMS = frozenset(
+    (
+        *(
+            "ab",
+            "ag",
+            "aps",
+            "as",
+            "bv",
+            "co",
+            "corp",
+            "corporation",
+            "gmbh",
+            "inc",
+            "incorporated",
+            "kg",
+            "limited",
+            "llc",
+            "llp",
+        ),
+        *("ltd", "nv", "ohg", "oy", "plc", "pty", "sa", "sarl", "sas", "se", "sl", "spa", "srl"),
+    )
+)
+_SHORTEST_NAME = 5
+
+
+class Key(NamedTuple):
+    """`value` is normalised; equal keys mean the same person or company, but for `name`, which is compared by likeness."""
+
+    kind: Kind
+    value: str
+
+
+def keys_of(
+    *, company: str | None, website: str | None, country: str | None, contact: Contact | None, shared_domains: Collection[str]
+) -> frozenset[Key]:
+    """The keys of a lead. `shared_domains` are those of free mail, which say nothing about a company."""
+    email = normal_email(contact.email) if contact and contact.email else None
+    phone = normal_phone(contact.phone, country) if contact and contact.phone else None
+    domains = {site_domain(website) if website else None, email.rpartition("@")[2] if email else None}
+    name = normal_name(company, contact.name if contact else None)
+    found = [
+        Key("email", email) if email else None,
+        Key("phone", phone) if phone else None,
+        *(Key("domain", domain) for domain in sorted(filter(None, domains)) if domain not in shared_domains),
+        Key("name", name) if name else None,
+    ]
+    return frozenset(key for key in found if key is not None)
+
+
+def normal_email(text: str) -> str | None:
+    """In lower case, without a `+tag`; Gmail ignores dots, so they are dropped. None when there is no address in it."""
+    local, at, domain = unicodedata.normalize("NFKC", text).strip().casefold().rpartition("@")
+    local = local.partition("+")[0]
+    domain = _ascii(domain)
+    if domain in _GMAIL:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}" if at and local and "." in domain else None
+
+
+def normal_phone(text: str, country: str | None) -> str | None:
+    """E.164; a national number needs its country. None when it cannot be a telephone number."""
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+    return (
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(number)
+        else None
+    )
+
+
+def site_domain(website: str) -> str | None:
+    """The host of an address without `www.`; None when there is none."""
+    text = website.strip().casefold()
+    try:
+        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
+    except ValueError:
+        return None
+    host = _ascii(host.removeprefix("www.").rstrip("."))
+    return host if "." in host else None
+
+
+def normal_name(company: str | None, person: str | None) -> str | None:
+    """Company and person without accents, signs and legal forms, for comparing by trigrams; None when too short to tell."""
+    words = [word for word in _words(company or "") if word not in _LEGAL_FORMS]
+    if not words:
+        return None
+    text = " ".join([*words, *_words(person or "")])[:200]
+    return text if len(text) >= _SHORTEST_NAME else None
+
+
+def _words(text: str) -> list[str]:
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
+    # "S.p.A." is one word.
+    return re.findall(r"\w+", re.sub(r"(?<=\b\w)\.(?=\w\b)|(?<=\b\w)\.(?=\s|$)", "", plain))
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return domain
