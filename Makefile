@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
-PACKAGES := contracts libs/chassis $(wildcard services/*-svc) tools/ltc
-SOURCES := contracts/ltc_contracts libs/chassis/ltc_chassis $(foreach s,$(wildcard services/*-svc),$(s)/$(subst -,_,$(notdir $(s)))) \
+PACKAGES := contracts libs/rules libs/chassis $(wildcard services/*-svc) tools/ltc
+SOURCES := contracts/ltc_contracts libs/rules/ltc_rules libs/chassis/ltc_chassis $(foreach s,$(wildcard services/*-svc),$(s)/$(subst -,_,$(notdir $(s)))) \
 	tools/ltc/ltc_cli tests bench conftest.py
 STAMP := .venv/.ready
 # Two workers: the machine the suite is made for has two cores, and each test has a database of its own.

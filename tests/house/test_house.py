@@ -83,3 +83,11 @@ def test_sql_is_never_built_from_strings() -> None:
         if path.suffix == ".py" and "tests" not in path.parts and path.name not in excused and pattern.search(text_of(path))
     ]
     assert not [path for path in found if "ltc_cli/stack" not in path]
+
+
+def test_every_test_named_in_the_coverage_table_exists() -> None:
+    rows = re.findall(r"^\| ([A-Z][0-9]+) \| [^|]+ \| ([^|]*)\|$", text_of(ROOT / "docs" / "coverage.md"), re.MULTILINE)
+    assert rows
+    for capability, tests in rows:
+        for path, name in re.findall(r"`([^`:]+)::([a-z_0-9]+)`", tests):
+            assert re.search(rf"^(async )?def {name}\(", text_of(ROOT / path), re.MULTILINE), f"{capability}: no {path}::{name}"

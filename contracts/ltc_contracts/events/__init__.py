@@ -11,7 +11,7 @@ from ltc_contracts.events.lead import (
     LeadReleased,
     LeadScored,
 )
-from ltc_contracts.events.model import Contact, Customer, Event, Line, TaxSubtotal
+from ltc_contracts.events.model import Contact, Customer, Event, Line, TaxSubtotal, Touch
 from ltc_contracts.events.order import (
     OrderCancellationRequested,
     OrderCancelled,
@@ -65,4 +65,5 @@ __all__ = [
     "QuoteAccepted",
     "QuoteSent",
     "TaxSubtotal",
+    "Touch",
 ]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from ltc_contracts.events.model import Code, Contact, Country, Event, Exact, Name, Text
+from ltc_contracts.events.model import Code, Contact, Country, Custom, Event, Exact, Name, Text, Touch
 from ltc_contracts.money import Money
 
 Score = Annotated[Exact, Field(ge=-1000, le=1000)]
@@ -15,6 +15,7 @@ class LeadCaptured(Event):
     """A new lead is known; its flow begins."""
 
     TOPIC: ClassVar[str] = "lead.captured"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "lead_id"
 
     lead_id: UUID
@@ -25,6 +26,14 @@ class LeadCaptured(Event):
     company: Name | None = None
     country: Country | None = None
     external_ref: Name | None = None
+    # 1.1
+    industry: Code | None = None
+    region: Name | None = None
+    segments: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
+    partner: Name | None = None
+    touches: Annotated[tuple[Touch, ...], Field(max_length=100, description="oldest first; first and last are among them")] = ()
+    duplicate_of: UUID | None = None
+    custom: Custom = Field(default_factory=dict)
 
 
 class LeadEngaged(Event):
@@ -54,6 +63,7 @@ class LeadQualified(Event):
     """The lead is worth a seller's time. Carries what sales needs to begin, so that nobody calls back."""
 
     TOPIC: ClassVar[str] = "lead.qualified"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "lead_id"
 
     lead_id: UUID
@@ -69,6 +79,15 @@ class LeadQualified(Event):
     engagement: Score
     estimated_value: Money | None = None
     owner: Name | None = None
+    # 1.1
+    industry: Code | None = None
+    company_size: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    website: Annotated[str, Field(max_length=500)] | None = None
+    region: Name | None = None
+    segments: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
+    predictive: Annotated[Exact, Field(ge=0, le=100, description="chance of conversion, per cent")] | None = None
+    captured_at: AwareDatetime | None = None
+    custom: Custom = Field(default_factory=dict)
 
 
 class LeadDisqualified(Event):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from ltc_contracts.money import Money
 
@@ -22,6 +22,13 @@ Code = Annotated[str, Field(min_length=1, max_length=64)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
 Percent = Annotated[Exact, Field(ge=0, le=100)]
 TaxCategory = Literal["S", "Z", "E", "AE"]
+
+
+# Values of a company's own fields, by the field's key; a list is a choice of several. Personal ones are not carried.
+Custom = Annotated[
+    dict[Code, str | int | bool | list[str] | None], Field(max_length=200, description="the company's own fields, by key")
+]
+ClickIds = Annotated[dict[Code, Annotated[str, Field(max_length=500)]], Field(max_length=10)]
 
 
 class Part(BaseModel):
@@ -57,6 +64,21 @@ class Contact(Part):
     name: Name | None = None
     email: Annotated[str, Field(max_length=254)] | None = None
     phone: Annotated[str, Field(max_length=40)] | None = None
+
+
+class Touch(Part):
+    """One contact with a campaign before or at capture. Everything in it but the time was said by a browser: untrusted."""
+
+    occurred_at: AwareDatetime
+    channel: Code | None = None
+    source: Name | None = None
+    medium: Name | None = None
+    campaign: Name | None = None
+    term: Name | None = None
+    content: Name | None = None
+    page: Annotated[str, Field(max_length=500)] | None = None
+    referrer: Annotated[str, Field(max_length=500)] | None = None
+    click_ids: ClickIds = Field(default_factory=dict)
 
 
 class Customer(Part):

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from ltc_contracts.events.model import Code, Customer, Day, Event, Line, Name, Text
+from ltc_contracts.events.model import Code, Country, Custom, Customer, Day, Event, Line, Name, Text
 from ltc_contracts.money import Money
 
 Probability = Annotated[int, Field(ge=0, le=100, description="per cent")]
 Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=500)]
+Products = Annotated[tuple[Code, ...], Field(max_length=100, description="SKUs")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -17,6 +18,7 @@ class OpportunityOpened(Event):
     """A deal is worked on."""
 
     TOPIC: ClassVar[str] = "opportunity.opened"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "opportunity_id"
 
     opportunity_id: UUID
@@ -29,6 +31,18 @@ class OpportunityOpened(Event):
     value: Money | None = None
     channel: Code | None = None
     source: Name | None = None
+    # 1.1
+    account_id: UUID | None = None
+    pipeline: Code | None = None
+    team: Name | None = None
+    region: Name | None = None
+    segment: Code | None = None
+    campaign: Name | None = None
+    products: Products = ()
+    country: Country | None = None
+    external_ref: Name | None = None
+    expected_close_on: Day | None = None
+    custom: Custom = Field(default_factory=dict)
 
 
 class OpportunityStageChanged(Event):
@@ -48,6 +62,7 @@ class OpportunityWon(Event):
     """The deal is won: its contract is signed."""
 
     TOPIC: ClassVar[str] = "opportunity.won"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "opportunity_id"
 
     opportunity_id: UUID
@@ -55,12 +70,23 @@ class OpportunityWon(Event):
     value: Money
     owner: Name | None = None
     opened_at: AwareDatetime
+    # 1.1
+    account_id: UUID | None = None
+    pipeline: Code | None = None
+    team: Name | None = None
+    region: Name | None = None
+    segment: Code | None = None
+    campaign: Name | None = None
+    products: Products = ()
+    reason: Text | None = None
+    competitors: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
 
 
 class OpportunityLost(Event):
     """The deal is lost, with the reason."""
 
     TOPIC: ClassVar[str] = "opportunity.lost"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "opportunity_id"
 
     opportunity_id: UUID
@@ -69,6 +95,15 @@ class OpportunityLost(Event):
     value: Money | None = None
     owner: Name | None = None
     opened_at: AwareDatetime
+    # 1.1
+    account_id: UUID | None = None
+    pipeline: Code | None = None
+    team: Name | None = None
+    region: Name | None = None
+    segment: Code | None = None
+    campaign: Name | None = None
+    products: Products = ()
+    competitors: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
 
 
 class QuoteSent(Event):

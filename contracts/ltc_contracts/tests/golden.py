@@ -6,6 +6,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from ltc_contracts import events as e
@@ -43,12 +44,30 @@ LINES = (
     ),
 )
 OWNER = "Darcel Schlecht"
+DEAL: dict[str, Any] = {
+    "account_id": CUSTOMER.customer_id,
+    "pipeline": "default",
+    "team": "South",
+    "region": "south",
+    "segment": "b2b",
+    "campaign": "spring",
+    "products": ("SUPPORT",),
+}
 # Who acts (None: a person) on which day, on which flow, at which version of the aggregate.
 Step = tuple[e.Event, str, float, UUID | None, int, str | None]
 STEPS: list[Step] = [
     (
         e.LeadCaptured(
-            lead_id=LEAD, captured_via="api", channel="web", source="Google", campaign="spring", company=CUSTOMER.name, country="IT"
+            lead_id=LEAD, captured_via="api", channel="web", source="Google", campaign="spring", company=CUSTOMER.name, country="IT",
+            industry="manufacturing", region="south", segments=("b2b",), partner=None,
+            touches=(
+                e.Touch(
+                    occurred_at=START - timedelta(3), channel="search", source="Google", medium="cpc", campaign="spring", page="/pumps",
+                    click_ids={"gclid": "Cj0KCQ"},
+                ),
+                e.Touch(occurred_at=START, channel="web", source="Google", page="/demo"),
+            ),
+            custom={"machines": 12, "erp": "none"},
         ),
         "lead", 0, FLOW, 1, None,
     ),
@@ -61,7 +80,9 @@ STEPS: list[Step] = [
         e.LeadQualified(
             lead_id=LEAD, reason="high_intent", channel="web", source="Google", campaign="spring", company=CUSTOMER.name,
             country="IT", contact=e.Contact(name="Anna Rossi", email="anna@rossi.example"), fit=Decimal("35"),
-            engagement=Decimal("25"), estimated_value=Money.of("6000.00", "EUR"), owner=OWNER,
+            engagement=Decimal("25"), estimated_value=Money.of("6000.00", "EUR"), owner=OWNER, industry="manufacturing", company_size=120,
+            website="https://rossi.example", region="south", segments=("b2b",), predictive=Decimal("61.5"), captured_at=START,
+            custom={"machines": 12, "erp": "none"},
         ),
         "lead", 1, FLOW, 2, None,
     ),
@@ -69,7 +90,8 @@ STEPS: list[Step] = [
     (
         e.OpportunityOpened(
             opportunity_id=OPPORTUNITY, lead_id=LEAD, name=CUSTOMER.name, company=CUSTOMER.name, owner=OWNER,
-            stage="qualification", probability=10, value=Money.of("6000.00", "EUR"), channel="web", source="Google",
+            stage="qualification", probability=10, value=Money.of("6000.00", "EUR"), channel="web", source="Google", **DEAL,
+            country="IT", external_ref="HB-4711", expected_close_on=date(2026, 2, 27), custom={"machines": 12},
         ),
         "sales", 1, FLOW, 1, "lead.qualified",
     ),
@@ -80,12 +102,16 @@ STEPS: list[Step] = [
         "sales", 3, FLOW, 2, None,
     ),
     (
-        e.OpportunityWon(opportunity_id=OPPORTUNITY, contract_id=CONTRACT, value=NET, owner=OWNER, opened_at=START + timedelta(1)),
+        e.OpportunityWon(
+            opportunity_id=OPPORTUNITY, contract_id=CONTRACT, value=NET, owner=OWNER, opened_at=START + timedelta(1), **DEAL,
+            reason="best support", competitors=("Acme CRM",),
+        ),
         "sales", 8, FLOW, 3, None,
     ),
     (
         e.OpportunityLost(
-            opportunity_id=OTHER["opportunity"], reason="chose a competitor", stage="proposal", value=NET, owner=OWNER, opened_at=START
+            opportunity_id=OTHER["opportunity"], reason="chose a competitor", stage="proposal", value=NET, owner=OWNER, opened_at=START,
+            **DEAL, competitors=("Acme CRM",),
         ),
         "sales", 9, OTHER_FLOW, 4, None,
     ),

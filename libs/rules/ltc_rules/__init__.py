@@ -1,0 +1,1 @@
+"""What a company changes without code, as pure functions that every service's domain may use: conditions, fields, calendars."""
