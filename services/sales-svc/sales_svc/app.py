@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 from ltc_chassis.app import Service, build
 
-from sales_svc import api, consumers, timers
+from sales_svc import consumers, timers
+from sales_svc.api import accounts, contracts, opportunities, quotes
 from sales_svc.settings import Settings
 
 
@@ -14,7 +15,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="sales",
             package="sales_svc",
             settings=settings or Settings(),
-            routers=[api.router],
+            routers=[opportunities.router, quotes.router, contracts.router, accounts.router],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

@@ -5,7 +5,7 @@ from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import LeadQualified
 
-from sales_svc import handlers
+from sales_svc.handlers import opportunities
 
 consumers = Consumers()
 
@@ -13,4 +13,4 @@ consumers = Consumers()
 @consumers.on(LeadQualified)
 async def lead_qualified(tx: Transaction, event: LeadQualified, envelope: Envelope) -> None:
     """A qualified lead opens an opportunity."""
-    await handlers.open_from_lead(tx, event, flow_id=envelope.flow_id or event.lead_id)
+    await opportunities.open_from_lead(tx, event, flow_id=envelope.flow_id or event.lead_id)

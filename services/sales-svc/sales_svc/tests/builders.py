@@ -9,8 +9,8 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.events import Customer, LeadQualified, Line
 from ltc_contracts.money import Money
 
-from sales_svc import domain
-from sales_svc.domain import Opportunity, Quote
+from sales_svc.domain.opportunity import Opportunity
+from sales_svc.domain.quote import Quote, price_line
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def line(**changed: Any) -> Line:
         "discount_percent": Decimal(4),
         "tax_rate": Decimal(22),
     }
-    return domain.price_line(**{**given, **changed})
+    return price_line(**{**given, **changed})
 
 
 def opportunity(**changed: Any) -> Opportunity:

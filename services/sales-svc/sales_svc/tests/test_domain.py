@@ -6,13 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ltc_contracts.errors import Invalid, WrongTransition
 
-from sales_svc import domain
-from sales_svc.domain import DealClosed, DocumentChanged, QuoteExpired, Stage
+from sales_svc.domain import contract as contracts
+from sales_svc.domain import opportunity as deals
+from sales_svc.domain import quote as offers
+from sales_svc.domain.account import account_key
+from sales_svc.domain.contract import DocumentChanged
+from sales_svc.domain.opportunity import DealClosed
+from sales_svc.domain.pipeline import Stage
+from sales_svc.domain.quote import QuoteExpired
 from sales_svc.tests.builders import NOW, line, opportunity, quote
 
 
 def test_the_golden_line_is_rounded_before_anything_is_summed() -> None:
-    net, tax, gross = domain.totals([line()])
+    net, tax, gross = offers.totals([line()])
     assert (str(net.amount), str(tax.amount), str(gross.amount)) == ("5350.66", "1177.15", "6527.81")
 
 
@@ -31,7 +37,7 @@ def test_amounts_have_the_places_of_their_currency(currency: str, price: str, ne
 )
 def test_totals_are_exact_sums(rows: list[tuple[Decimal, int, int]]) -> None:
     lines = [line(unit_price=price, quantity=Decimal(n), tax_rate=Decimal(rate)) for price, n, rate in rows]
-    net, tax, gross = domain.totals(lines)
+    net, tax, gross = offers.totals(lines)
     assert net.amount == sum(each.net.amount for each in lines)
     assert gross.amount == net.amount + tax.amount
 
@@ -42,7 +48,7 @@ def test_categories_without_tax_have_the_rate_zero() -> None:
 
 
 def test_a_move_tells_the_stage_it_left_and_the_time_there() -> None:
-    moved, change, [event] = domain.move(opportunity(), Stage("discovery", 2, 25), NOW + timedelta(hours=2))
+    moved, change, [event] = deals.move(opportunity(), Stage("discovery", 2, 25), NOW + timedelta(hours=2))
     assert (moved.stage, moved.probability, moved.version) == ("discovery", 25, 2)
     assert change is not None
     assert change.seconds_in_stage == 7200
@@ -50,23 +56,23 @@ def test_a_move_tells_the_stage_it_left_and_the_time_there() -> None:
 
 
 def test_a_move_to_the_same_stage_is_nothing() -> None:
-    assert domain.move(opportunity(), Stage("qualification", 1, 10), NOW)[1:] == (None, [])
+    assert deals.move(opportunity(), Stage("qualification", 1, 10), NOW)[1:] == (None, [])
 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])
 def test_a_closed_deal_takes_no_more_moves(stage: str) -> None:
     with pytest.raises(DealClosed):
-        domain.move(opportunity(stage=stage), Stage("discovery", 2, 25), NOW)
+        deals.move(opportunity(stage=stage), Stage("discovery", 2, 25), NOW)
     with pytest.raises(DealClosed):
-        domain.lose(opportunity(stage=stage), "price", NOW)
+        deals.lose(opportunity(stage=stage), "price", NOW)
 
 
 def test_an_offer_past_its_last_day_cannot_be_sent_or_accepted() -> None:
     late = NOW + timedelta(days=31)
     with pytest.raises(QuoteExpired):
-        domain.send(quote(), late)
+        offers.send(quote(), late)
     with pytest.raises(QuoteExpired):
-        domain.accept(quote(state="sent"), [], late)
+        offers.accept(quote(state="sent"), [], late)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["send", "accept", "reject", "expire"])), max_size=20))
@@ -75,13 +81,13 @@ def test_no_sequence_of_moves_accepts_two_versions(moves: list[tuple[int, str]])
     for index, name in moves:
         try:
             if name == "accept":
-                accepted, superseded, _ = domain.accept(versions[index], versions, NOW)
+                accepted, superseded, _ = offers.accept(versions[index], versions, NOW)
                 changed = {each.id: each for each in (*superseded, accepted)}
                 versions = [changed.get(each.id, each) for each in versions]
             elif name == "send":
-                versions[index] = domain.send(versions[index], NOW)[0]
+                versions[index] = offers.send(versions[index], NOW)[0]
             else:
-                versions[index] = getattr(domain, name)(versions[index], NOW)
+                versions[index] = getattr(offers, name)(versions[index], NOW)
         except WrongTransition:
             continue
     accepted_ones = [each for each in versions if each.state == "accepted"]
@@ -92,20 +98,20 @@ def test_no_sequence_of_moves_accepts_two_versions(moves: list[tuple[int, str]])
 
 def test_the_digest_covers_the_priced_version() -> None:
     agreed = quote(state="accepted")
-    document, digest = domain.draw_up(agreed)
+    document, digest = contracts.draw_up(agreed)
     assert '"gross":"6527.81"' in document
     other = quote(id=agreed.id, state="accepted", customer=agreed.customer, lines=(line(quantity=Decimal(17)),))
-    assert domain.draw_up(other)[1] != digest
-    contract = domain.Contract(
+    assert contracts.draw_up(other)[1] != digest
+    contract = contracts.Contract(
         *(agreed.id, agreed.flow_id, agreed.opportunity_id, agreed.id, "C-2026-000001", "draft", document, digest),
         *(None, None, 1, NOW, NOW),
     )
     with pytest.raises(DocumentChanged):
-        domain.sign(contract, other, opportunity(), "Anna", NOW)
-    signed, won, _, [agreed_event, won_event] = domain.sign(contract, agreed, opportunity(), "Anna", NOW)
+        contracts.sign(contract, other, opportunity(), "Anna", NOW)
+    signed, won, _, [agreed_event, won_event] = contracts.sign(contract, agreed, opportunity(), "Anna", NOW)
     assert (signed.state, won.stage) == ("signed", "won")
     assert {agreed_event.TOPIC, won_event.TOPIC} == {"contract.signed", "opportunity.won"}
 
 
 def test_two_spellings_of_a_company_are_one_account() -> None:
-    assert domain.account_key(" Rossi  S.r.l. ") == domain.account_key("rossi SRL")
+    assert account_key(" Rossi  S.r.l. ") == account_key("rossi SRL")

@@ -1,0 +1,1 @@
+"""The rules of sales: `account`, `pipeline`, `opportunity`, `quote`, `contract`."""
