@@ -19,6 +19,7 @@ from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout
 from lead_svc.domain.score import Activity, Score, score
 from lead_svc.handlers import imports, leads
+from lead_svc.handlers.capture import Arrival, capture_lead
 from lead_svc.store import leads as store
 from lead_svc.store.leads import Import
 
@@ -163,7 +164,7 @@ async def create_lead(body: NewLead, tx: Tx) -> LeadView:
         updated_at=tx.now,
     )
     done = [Activity(each.activity, each.occurred_at or tx.now) for each in body.activities]
-    lead = await leads.capture_lead(tx, lead, done)
+    lead = await capture_lead(tx, Arrival(lead, done))
     return LeadView.of(lead, score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now))
 
 

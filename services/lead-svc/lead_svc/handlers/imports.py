@@ -10,8 +10,7 @@ from ltc_contracts.events import Contact
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout, Refusal, Row, check_layout, read_row, read_table
 from lead_svc.domain.score import Activity
-from lead_svc.handlers import leads as handlers
-from lead_svc.handlers import protection
+from lead_svc.handlers.capture import Arrival, capture_leads
 from lead_svc.store import leads as store
 from lead_svc.store.leads import Import
 
@@ -39,17 +38,15 @@ async def import_chunk(tx: Transaction, *, limit: int) -> int:
     ]
     rows = [row for row in chunk if isinstance(row, Row)]
     refused = [row for row in chunk if isinstance(row, Refusal)]
-    leads = [(_lead(row, tx.now), [Activity(code, tx.now) for code in row.activities]) for row in rows]
-    inserted = set(await store.insert_leads(tx.conn, [lead for lead, _ in leads]))
-    rule = await store.get_rule(tx.conn, tx.now)
-    await protection.recognise(tx, [lead for lead, _ in leads if lead.id in inserted], rule)
-    await handlers.announce(tx, [(lead, done) for lead, done in leads if lead.id in inserted], rule)
+    new = await capture_leads(
+        tx, [Arrival(_lead(row, tx.now), [Activity(code, tx.now) for code in row.activities]) for row in rows]
+    )
     await store.insert_refusals(tx.conn, job.id, refused)
     await store.advance_import(
         tx.conn,
         job.id,
-        imported=len(inserted),
-        duplicates=len(leads) - len(inserted),
+        imported=len(new),
+        duplicates=len(rows) - len(new),
         refused=len(refused),
         now=tx.now,
     )

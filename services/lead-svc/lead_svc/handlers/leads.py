@@ -5,44 +5,13 @@ from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_contracts.errors import Invalid, NotYet
-from ltc_contracts.events import Event, LeadEngaged
+from ltc_contracts.events import Event
 
 from lead_svc.domain import lead as rules
-from lead_svc.domain.lead import DuplicateLead, Lead
+from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
 from lead_svc.handlers import protection
 from lead_svc.store import leads as store
-
-
-async def capture_lead(tx: Transaction, lead: Lead, activities: Sequence[Activity]) -> Lead:
-    """A new lead is known, with what it did so far; it is scored, and qualified if the rule says so."""
-    if any(activity.occurred_at > tx.now for activity in activities):
-        raise Invalid("an activity cannot lie in the future", field="activities")
-    if not await store.insert_leads(tx.conn, [lead]):
-        existing = await store.find_lead_id(tx.conn, lead.external_ref or "")
-        raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
-    rule = await store.get_rule(tx.conn, tx.now)
-    await protection.recognise(tx, [lead], rule)
-    return (await announce(tx, [(lead, activities)], rule))[0]
-
-
-async def announce(tx: Transaction, leads: Sequence[tuple[Lead, Sequence[Activity]]], rule: Rule) -> list[Lead]:
-    """Tell of inserted leads, their activities and scores; qualify those that the rule qualifies."""
-    await store.insert_activities(tx.conn, [(lead.id, activity) for lead, done in leads for activity in done])
-    told: list[Lead] = []
-    for lead, done in leads:
-        _emit(tx, lead, [rules.captured(lead)])
-        for activity in done:
-            tx.emit(
-                LeadEngaged(lead_id=lead.id, activity=activity.code),
-                flow_id=lead.flow_id,
-                sequence=lead.version,
-                occurred_at=activity.occurred_at,
-            )
-        result = score(lead.facts, done, rule, tx.now)
-        _emit(tx, lead, [rules.scored(lead, result)])
-        told.append(await _qualify_by_rule(tx, lead, result, done, rule))
-    return told
 
 
 async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Lead:

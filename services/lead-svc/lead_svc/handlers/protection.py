@@ -96,6 +96,12 @@ async def holder_of(tx: Transaction, lead_id: UUID, wanted: str | None) -> str |
     return lease.owner
 
 
+async def holders_of(tx: Transaction, lead_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Who holds these (locked) leads, or duplicates of them; one that nobody holds is left out."""
+    leases = await protection.running_leases(tx.conn, lead_ids)
+    return {lead_id: lease.owner for lead_id, lease in leases.items() if not lease.is_due(tx.now)}
+
+
 async def settle(tx: Transaction, lead_id: UUID, by: Ending) -> None:
     """A (locked) lead left the pool for good: its own lease is over, one on a duplicate goes on."""
     lease = await protection.find_running_lease(tx.conn, lead_id)

@@ -64,6 +64,23 @@ async def save_lead(conn: Connection, lead: Lead) -> None:
     )
 
 
+async def save_leads(conn: Connection, leads: Sequence[Lead]) -> None:
+    await conn.execute(
+        """
+        UPDATE lead SET status = n.status, owner = n.owner, disqualified_reason = n.reason, version = n.version, updated_at = n.updated_at
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[])
+             AS n (id, status, owner, reason, version, updated_at)
+        WHERE lead.id = n.id
+        """,
+        [lead.id for lead in leads],
+        [lead.status for lead in leads],
+        [lead.owner for lead in leads],
+        [lead.disqualified_reason for lead in leads],
+        [lead.version for lead in leads],
+        [lead.updated_at for lead in leads],
+    )
+
+
 async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
     row = await conn.fetchrow(
         """

@@ -145,6 +145,19 @@ async def find_running_lease(conn: Connection, lead_id: UUID) -> Lease | None:
     return None if row is None else _lease(row)
 
 
+async def running_leases(conn: Connection, lead_ids: Sequence[UUID]) -> dict[UUID, Lease]:
+    """`find_running_lease` of many leads, by lead; locked."""
+    rows = await conn.fetch(
+        """
+        SELECT h.lead_id AS covered, l.* FROM lease l JOIN lease_lead h ON h.lease_id = l.id
+        WHERE h.lead_id = ANY($1::uuid[]) AND h.held AND l.ended_at IS NULL ORDER BY l.id FOR UPDATE OF l
+        """,
+        lead_ids,
+    )
+    leases = [dict(row) for row in rows]
+    return {lease.pop("covered"): Lease(**lease) for lease in leases}
+
+
 async def save_lease(conn: Connection, lease: Lease) -> None:
     await conn.execute(
         "UPDATE lease SET until = $2, ended_at = $3, ended_by = $4 WHERE id = $1",

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ltc_chassis.ids import new_id
+from ltc_chassis.timers import Timer
 
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.score import Rule
+from lead_svc.timers import TIMERS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RULE = Rule(
@@ -39,3 +41,8 @@ def import_form(csv: str | bytes, mapping: dict[str, str], **more: Any) -> dict[
     content = csv.encode() if isinstance(csv, str) else csv
     data = {"mapping": json.dumps(mapping)} | {name: json.dumps(value) for name, value in more.items()}
     return {"files": {"file": ("leads.csv", content, "text/csv")}, "data": data}
+
+
+def timer(name: str) -> Timer:
+    """The timer of the service by its name."""
+    return next(timer for timer in TIMERS if timer.name == name)

@@ -15,8 +15,7 @@ from ltc_contracts.examples import example
 
 from lead_svc.consumers import consumers
 from lead_svc.handlers import imports
-from lead_svc.tests.builders import import_form
-from lead_svc.timers import TIMERS
+from lead_svc.tests.builders import import_form, timer
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 Run = Callable[[Timer], Awaitable[int]]
@@ -110,7 +109,7 @@ async def test_an_import_reports_every_row_it_could_not_take(
     reply = await client.post("/v1/imports", **import_form(CSV, MAPPING))
     assert (reply.status_code, reply.json()["state"], reply.json()["total"]) == (202, "waiting", 3)
     path = f"/v1/imports/{reply.json()['id']}"
-    await run_timer(TIMERS[0])
+    await run_timer(timer("import-rows"))
     done = (await client.get(path)).json()
     assert {name: done[name] for name in ("state", "imported", "duplicates", "refused")} == {
         "state": "done",
@@ -126,7 +125,7 @@ async def test_an_import_reports_every_row_it_could_not_take(
 async def test_importing_again_adds_nothing(client: httpx.AsyncClient, run_timer: Run) -> None:
     for expected in (2, 0):
         reply = await client.post("/v1/imports", **import_form(CSV, MAPPING, defaults={"source": "unknown"}))
-        await run_timer(TIMERS[0])
+        await run_timer(timer("import-rows"))
         assert (await client.get(f"/v1/imports/{reply.json()['id']}")).json()["imported"] == expected
 
 
@@ -139,7 +138,7 @@ async def test_an_import_killed_between_chunks_goes_on_where_it_was(
         assert await imports.import_chunk(tx, limit=10) == 10
     with pytest.raises(RuntimeError):
         await _killed_after_ten(db)
-    await run_timer(TIMERS[0])
+    await run_timer(timer("import-rows"))
     done = (await client.get(f"/v1/imports/{reply.json()['id']}")).json()
     assert (done["state"], done["imported"], done["duplicates"]) == ("done", 25, 0)
     async with db.connection() as conn:
@@ -173,6 +172,6 @@ async def test_a_file_or_mapping_that_makes_no_sense_is_refused_whole(
 
 async def test_a_header_without_rows_is_an_empty_import(client: httpx.AsyncClient, run_timer: Run) -> None:
     reply = await client.post("/v1/imports", **import_form("Ref,Channel,Source,Country\n", MAPPING))
-    await run_timer(TIMERS[0])
+    await run_timer(timer("import-rows"))
     assert (await client.get(f"/v1/imports/{reply.json()['id']}")).json()["state"] == "done"
     assert (await client.get("/v1/imports/019b0000-0000-7000-8000-000000000000")).status_code == 404

@@ -20,15 +20,14 @@ from ltc_contracts.events import Contact
 from lead_svc.domain import protection as rules
 from lead_svc.domain.identity import keys_of, normal_email, normal_name, normal_phone, site_domain
 from lead_svc.domain.protection import Lease, Policy, Situation
-from lead_svc.tests.builders import import_form
-from lead_svc.timers import TIMERS
+from lead_svc.tests.builders import import_form, timer
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 Run = Callable[[Timer], Awaitable[int]]
 As = Callable[..., httpx.AsyncClient]
 POLICY = Policy("test", 10, 3, 20, 7, 2, frozenset({"reply"}))
 NOBODY = Situation(holders=(), busy=(), held=0, left_at=None)
-IMPORT, RETURN = TIMERS
+IMPORT, RETURN = timer("import-rows"), timer("return-to-pool")
 
 
 def day(month: int, number: int) -> datetime:
@@ -319,6 +318,8 @@ async def test_a_qualified_lead_goes_to_who_protects_it_and_stays_off_limits(
     refused = await client.post(f"/v1/leads/{twin}/qualify", json={"owner": "bert"})
     assert (refused.status_code, refused.json()["field"]) == (409, "owner")
     assert (await client.post(f"/v1/leads/{twin}/activities", json={"activity": "demo_request"})).json()["owner"] == "anna"
+    eager = await capture(client, contact={"email": "x@x.example"}, activities=[{"activity": "demo_request"}])
+    assert (await client.get(f"/v1/leads/{eager}")).json()["owner"] == "anna"
     assert (await client.post(f"/v1/leads/{lead}/qualify")).json()["owner"] == "anna"
     assert {event.event.owner for event in await emitted() if event.topic == "lead.qualified"} == {"anna"}
     assert (await client.get("/v1/leases", params={"owner": "anna"})).json()["items"] == []

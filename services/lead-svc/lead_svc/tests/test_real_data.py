@@ -9,8 +9,7 @@ import pytest
 from ltc_chassis.db import Database
 from ltc_chassis.timers import Timer
 
-from lead_svc.tests.builders import import_form
-from lead_svc.timers import TIMERS
+from lead_svc.tests.builders import import_form, timer
 
 DATA = Path(os.environ.get("LTC_DATA", Path(__file__).parents[5] / "shared" / "data")) / "leads.csv"
 MAPPING = {
@@ -31,7 +30,7 @@ async def test_all_real_leads_come_in_and_again_none(
     for imported, duplicates in ((7360, 0), (0, 7360)):
         form = import_form(DATA.read_bytes(), MAPPING, nulls=NULLS, defaults={"source": "unknown", "channel": "unknown"})
         reply = await client.post("/v1/imports", **form)
-        await run_timer(TIMERS[0])
+        await run_timer(timer("import-rows"))
         done = (await client.get(f"/v1/imports/{reply.json()['id']}")).json()
         assert (done["imported"], done["duplicates"], done["refused"]) == (imported, duplicates, 0)
     async with db.connection() as conn:
