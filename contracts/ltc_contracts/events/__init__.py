@@ -1,6 +1,14 @@
 """Every event of the suite, by owner. The names are the contract; import them from here."""
 
-from ltc_contracts.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, PaymentAllocated, PaymentReceived
+from ltc_contracts.events.billing import (
+    InvoiceCredited,
+    InvoiceIssued,
+    InvoiceOverdue,
+    InvoicePaid,
+    PaymentAllocated,
+    PaymentReceived,
+    PaymentRefunded,
+)
 from ltc_contracts.events.delivery import DeliveryCancelled, DeliveryCompleted, DeliveryProgressed, DeliveryPromised
 from ltc_contracts.events.lead import (
     LeadAssigned,
@@ -21,6 +29,10 @@ from ltc_contracts.events.order import (
     OrderReceived,
 )
 from ltc_contracts.events.sales import (
+    CommissionAccrued,
+    CommissionClawedBack,
+    CommissionVested,
+    ContractRenewalDue,
     ContractSigned,
     OpportunityLost,
     OpportunityOpened,
@@ -31,7 +43,11 @@ from ltc_contracts.events.sales import (
 )
 
 __all__ = [
+    "CommissionAccrued",
+    "CommissionClawedBack",
+    "CommissionVested",
     "Contact",
+    "ContractRenewalDue",
     "ContractSigned",
     "Customer",
     "DeliveryCancelled",
@@ -39,6 +55,7 @@ __all__ = [
     "DeliveryProgressed",
     "DeliveryPromised",
     "Event",
+    "InvoiceCredited",
     "InvoiceIssued",
     "InvoiceOverdue",
     "InvoicePaid",
@@ -62,6 +79,7 @@ __all__ = [
     "OrderReceived",
     "PaymentAllocated",
     "PaymentReceived",
+    "PaymentRefunded",
     "QuoteAccepted",
     "QuoteSent",
     "TaxSubtotal",

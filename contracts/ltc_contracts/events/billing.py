@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ltc_contracts.events.model import Code, Customer, Day, Event, Name, TaxSubtotal
+from ltc_contracts.events.model import Code, Customer, Day, Event, Name, TaxSubtotal, Text
 from ltc_contracts.money import Money
 
 
@@ -83,3 +83,43 @@ class PaymentAllocated(Event):
     amount: Money
     open_after: Money
     received_on: Day
+
+
+class PaymentRefunded(Event):
+    """Money went back to the payer. With an invoice, `amount` no longer settles it and `net` is its part without tax.
+
+    Without one, the money had settled nothing (cash on account) and no invoice changes.
+    """
+
+    TOPIC: ClassVar[str] = "payment.refunded"
+    SUBJECT: ClassVar[str] = "refund_id"
+
+    refund_id: UUID
+    payment_id: UUID
+    amount: Money
+    net: Money | None = None
+    invoice_id: UUID | None = None
+    number: Code | None = None
+    order_id: UUID | None = None
+    reason: Text
+    refunded_on: Day
+
+
+class InvoiceCredited(Event):
+    """A credit note takes back a part of an invoice, or all of it. net + tax = gross; `open_after` is what the invoice still claims."""
+
+    TOPIC: ClassVar[str] = "invoice.credited"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    credit_id: UUID
+    number: Code
+    invoice_id: UUID
+    invoice_number: Code
+    order_id: UUID
+    net: Money
+    tax: Money
+    gross: Money
+    taxes: Annotated[tuple[TaxSubtotal, ...], Field(min_length=1)]
+    open_after: Money
+    reason: Text
+    credited_on: Day

@@ -1,11 +1,11 @@
 """Facts published by sales-svc."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from ltc_contracts.events.model import Code, Country, Custom, Customer, Day, Event, Line, Name, Text
+from ltc_contracts.events.model import Code, Country, Custom, Customer, Day, Event, Line, Name, Percent, Text
 from ltc_contracts.money import Money
 
 Probability = Annotated[int, Field(ge=0, le=100, description="per cent")]
@@ -135,9 +135,14 @@ class QuoteAccepted(Event):
 
 
 class ContractSigned(Event):
-    """Both parties are bound. Carries the whole priced deal; the order takes its lines unchanged."""
+    """Both parties are bound. Carries the whole priced deal; the order takes its lines unchanged.
+
+    `document_sha256` is of the UTF-8 bytes of the contract's canonical text: parties, priced lines, totals, terms and clauses.
+    `pdf_sha256` is of the very bytes of the PDF that was signed.
+    """
 
     TOPIC: ClassVar[str] = "contract.signed"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "contract_id"
 
     contract_id: UUID
@@ -152,3 +157,85 @@ class ContractSigned(Event):
     document_sha256: Sha256
     signed_by: Name
     signed_at: AwareDatetime
+    # 1.1
+    pdf_sha256: Sha256 | None = None
+    contract_version: Annotated[int, Field(ge=1)] | None = None
+    owner: Name | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
+    auto_renew: bool = False
+    renewal_months: Annotated[int, Field(ge=1, le=120)] | None = None
+    notice_days: Annotated[int, Field(ge=0, le=730)] | None = None
+
+
+class ContractRenewalDue(Event):
+    """The day until which notice can be given comes near: `days_before` it. Told once for each reminder and term."""
+
+    TOPIC: ClassVar[str] = "contract.renewal_due"
+    SUBJECT: ClassVar[str] = "contract_id"
+
+    contract_id: UUID
+    number: Code
+    opportunity_id: UUID
+    customer: Name
+    owner: Name | None = None
+    net: Money
+    term: Annotated[int, Field(ge=1, description="1 for the first term, one more with each renewal")]
+    ends_on: Day
+    notice_by: Day
+    days_before: Annotated[int, Field(ge=0, le=3650)]
+    auto_renew: bool
+
+
+class CommissionAccrued(Event):
+    """A rep will earn `amount` once the deal's cash is in: on signature, or again when a credited invoice is replaced."""
+
+    TOPIC: ClassVar[str] = "commission.accrued"
+    SUBJECT: ClassVar[str] = "commission_id"
+
+    commission_id: UUID
+    contract_id: UUID
+    opportunity_id: UUID
+    rep: Name
+    plan: Code
+    plan_version: Annotated[int, Field(ge=1)]
+    base: Money
+    rate: Percent
+    amount: Money
+    accrued_after: Money
+
+
+class CommissionVested(Event):
+    """A rep has earned `amount`, in proportion to the cash collected net of tax; `vested_after` is what is earned by now."""
+
+    TOPIC: ClassVar[str] = "commission.vested"
+    SUBJECT: ClassVar[str] = "commission_id"
+
+    commission_id: UUID
+    contract_id: UUID
+    opportunity_id: UUID
+    rep: Name
+    plan: Code
+    plan_version: Annotated[int, Field(ge=1)]
+    amount: Money
+    accrued_after: Money
+    vested_after: Money
+
+
+class CommissionClawedBack(Event):
+    """Taken back: `vested`, what was earned and may vest again; `accrued`, what can never be earned any more."""
+
+    TOPIC: ClassVar[str] = "commission.clawed_back"
+    SUBJECT: ClassVar[str] = "commission_id"
+
+    commission_id: UUID
+    contract_id: UUID
+    opportunity_id: UUID
+    rep: Name
+    plan: Code
+    plan_version: Annotated[int, Field(ge=1)]
+    part: Literal["vested", "accrued"]
+    cause: Literal["refund", "credit", "cancellation"]
+    amount: Money
+    accrued_after: Money
+    vested_after: Money

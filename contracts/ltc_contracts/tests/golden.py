@@ -53,6 +53,14 @@ DEAL: dict[str, Any] = {
     "campaign": "spring",
     "products": ("SUPPORT",),
 }
+COMMISSION: dict[str, Any] = {
+    "commission_id": uid(2, 11),
+    "contract_id": CONTRACT,
+    "opportunity_id": OPPORTUNITY,
+    "rep": OWNER,
+    "plan": "standard",
+    "plan_version": 1,
+}
 # Who acts (None: a person) on which day, on which flow, at which version of the aggregate.
 Step = tuple[e.Event, str, float, UUID | None, int, str | None]
 STEPS: list[Step] = [
@@ -130,7 +138,8 @@ STEPS: list[Step] = [
         e.ContractSigned(
             contract_id=CONTRACT, number="C-2026-000001", opportunity_id=OPPORTUNITY, quote_id=QUOTE, customer=CUSTOMER, lines=LINES,
             net=NET, payment_terms_days=30, requested_on=date(2026, 1, 30), document_sha256="3a" * 32, signed_by="Anna Rossi",
-            signed_at=START + timedelta(8),
+            signed_at=START + timedelta(8), pdf_sha256="5c" * 32, contract_version=2, owner=OWNER, starts_on=date(2026, 1, 13),
+            ends_on=date(2027, 1, 12), auto_renew=True, renewal_months=12, notice_days=90,
         ),
         "sales", 8, FLOW, 2, None,
     ),
@@ -218,6 +227,53 @@ STEPS: list[Step] = [
         "lead", 0, FLOW, 2, None,
     ),
     (e.LeadReleased(lead_id=OTHER["lead"], owner=OWNER, reason="expired"), "lead", 10, OTHER_FLOW, 3, None),
+    (
+        e.PaymentRefunded(
+            refund_id=uid(2, 9), payment_id=PAYMENT, amount=Money.of("122.00", "EUR"), net=Money.of("100.00", "EUR"), invoice_id=INVOICE,
+            number="INV-2026-000001", order_id=ORDER, reason="one month was not delivered", refunded_on=date(2026, 3, 10),
+        ),
+        "billing", 64, FLOW, 2, "invoice.credited",
+    ),
+    (
+        e.InvoiceCredited(
+            credit_id=uid(2, 10), number="CN-2026-000001", invoice_id=INVOICE, invoice_number="INV-2026-000001", order_id=ORDER,
+            net=Money.of("100.00", "EUR"), tax=Money.of("22.00", "EUR"), gross=Money.of("122.00", "EUR"),
+            taxes=(
+                e.TaxSubtotal(
+                    category="S", rate=Decimal(22), base=Money.of("100.00", "EUR"), tax=Money.of("22.00", "EUR"),
+                ),
+            ),
+            open_after=Money.of("0.00", "EUR"), reason="one month was not delivered", credited_on=date(2026, 3, 10),
+        ),
+        "billing", 64, FLOW, 5, None,
+    ),
+    (
+        e.ContractRenewalDue(
+            contract_id=CONTRACT, number="C-2026-000001", opportunity_id=OPPORTUNITY, customer=CUSTOMER.name, owner=OWNER, net=NET, term=1,
+            ends_on=date(2027, 1, 12), notice_by=date(2026, 10, 14), days_before=30, auto_renew=True,
+        ),
+        "sales", 252, FLOW, 4, None,
+    ),
+    (
+        e.CommissionAccrued(
+            **COMMISSION, base=NET, rate=Decimal("5"), amount=Money.of("267.53", "EUR"), accrued_after=Money.of("267.53", "EUR")
+        ),
+        "sales", 8, FLOW, 1, None,
+    ),
+    (
+        e.CommissionVested(
+            **COMMISSION, amount=Money.of("81.96", "EUR"), accrued_after=Money.of("267.53", "EUR"),
+            vested_after=Money.of("81.96", "EUR"),
+        ),
+        "sales", 57, FLOW, 2, "payment.allocated",
+    ),
+    (
+        e.CommissionClawedBack(
+            **COMMISSION, part="vested", cause="refund", amount=Money.of("5.00", "EUR"), accrued_after=Money.of("267.53", "EUR"),
+            vested_after=Money.of("76.96", "EUR"),
+        ),
+        "sales", 64, FLOW, 3, "payment.refunded",
+    ),
 ]  # fmt: skip
 
 

@@ -188,4 +188,8 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
             "order.fulfilled",
         ),
         *("order.cancellation_requested", "delivery.promised", "delivery.progressed", "delivery.cancelled"),
+        # What we owe our own reps is not the customer's money.
+        *("commission.accrued", "commission.vested", "commission.clawed_back", "contract.renewal_due"),
+        # Known to nobody but commission yet: nothing publishes them so far.
+        *("payment.refunded", "invoice.credited"),
     }
