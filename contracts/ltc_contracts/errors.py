@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar, Literal
 
-Kind = Literal["invalid", "unauthenticated", "forbidden", "not_found", "conflict", "not_yet", "too_large"]
+Kind = Literal["invalid", "unauthenticated", "forbidden", "not_found", "conflict", "not_yet", "too_large", "gone", "too_many"]
 
 
 class DomainError(Exception):

@@ -41,13 +41,23 @@ def principal_of(request: Request) -> Principal:
     return principal
 
 
-class _Scope:
-    def __init__(self, name: str) -> None:
-        self.scope = name
+class Guard:
+    """A dependency that refuses some requests without asking the database, so it is asked before a connection is taken."""
 
-    async def __call__(self, request: Request) -> Principal:
+    async def __call__(self, request: Request) -> Any:
         # Dependencies are async although they wait for nothing: FastAPI sends others to a thread, which costs more than they do.
         return self.check(request)
+
+    def check(self, request: Request) -> Any:
+        """Raise a `DomainError` to refuse. Asked twice about a request, it answers the same."""
+        raise NotImplementedError
+
+
+class Scope(Guard):
+    """The caller's token carries a scope; see `scope`."""
+
+    def __init__(self, name: str) -> None:
+        self.scope = name
 
     def check(self, request: Request) -> Principal:
         """The caller, who must have the scope."""
@@ -58,11 +68,13 @@ class _Scope:
 
 def scope(name: str) -> Any:
     """A route dependency: the caller's token must carry this scope. Returns the `Principal`."""
-    return Depends(_Scope(name))
+    return Depends(Scope(name))
 
 
 class TransactionalRoute(APIRoute):
     """A changing request is one transaction: handler, outbox and stored answer commit together, before the reply is sent."""
+
+    idempotent = True
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
@@ -72,12 +84,12 @@ class TransactionalRoute(APIRoute):
         async def in_transaction(request: Request) -> Response:
             # Who is not allowed in gets no connection of ours.
             for dependency in self.dependencies:
-                if isinstance(dependency.dependency, _Scope):
+                if isinstance(dependency.dependency, Guard):
                     dependency.dependency.check(request)
             try:
                 async with runtime_of(request).db.transaction() as tx:
                     request.state.tx = tx
-                    if idempotency.HEADER not in request.headers:
+                    if not self.idempotent or idempotency.HEADER not in request.headers:
                         return await inner(request)
                     caller = principal_of(request).subject
                     replay = await idempotency.claim(tx, request, caller)
@@ -87,12 +99,16 @@ class TransactionalRoute(APIRoute):
                     await idempotency.store(tx, request, caller, response)
                     return response
             except Exception as error:
-                reply = errors.answer(error)
+                reply = self.refusal(request, error)
                 if reply is None:
                     raise
                 return reply
 
         return in_transaction
+
+    def refusal(self, request: Request, error: Exception) -> Response | None:  # noqa: ARG002 - pages answer in the request's language
+        """The answer to an exception, or None where it is a defect of ours."""
+        return errors.answer(error)
 
 
 def router(*, prefix: str, tags: list[str]) -> APIRouter:

@@ -65,6 +65,7 @@ def build(service: Service) -> FastAPI:
     app.state.processor = processor
     app.state.subscriber = subscriber
     app.state.consumers = service.consumers
+    app.state.throttles = {}
     errors.install(app)
     for router in (*service.routers, operations.router, operations.documents, health.router):
         app.include_router(router)

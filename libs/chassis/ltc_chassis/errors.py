@@ -22,6 +22,8 @@ STATUS = {
     "conflict": 409,
     "not_yet": 409,
     "too_large": 413,
+    "gone": 410,
+    "too_many": 429,
 }
 _TITLES = {
     "invalid": "The request breaks a rule",
@@ -31,6 +33,8 @@ _TITLES = {
     "conflict": "Not possible in the present state",
     "not_yet": "Not possible yet",
     "too_large": "Too large",
+    "gone": "No longer there",
+    "too_many": "Too many requests",
 }
 _RETRY_AFTER_S = "2"
 
@@ -47,6 +51,16 @@ class Forbidden(DomainError):
     kind = "forbidden"
 
 
+class TooManyRequests(DomainError):
+    """This client asked too often for what is open to everybody; after `retry_after_s` it may again."""
+
+    kind = "too_many"
+
+    def __init__(self, reason: str, *, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 def problem(status: int, slug: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> Response:
     """A problem+json answer; `type` is `urn:ltc:problem:<slug>`."""
     body = {"type": f"urn:ltc:problem:{slug}", "title": title, "status": status, "detail": detail, **extra}
@@ -56,8 +70,19 @@ def problem(status: int, slug: str, title: str, detail: str, *, headers: dict[st
 def of_domain(error: DomainError) -> Response:
     """The answer to a rule that said no."""
     extra = {"field": error.field} if error.field else {}
-    headers = {"WWW-Authenticate": "Bearer"} if error.kind == "unauthenticated" else None
-    return problem(STATUS[error.kind], error.slug(), _TITLES[error.kind], error.reason, headers=headers, **extra)
+    return problem(STATUS[error.kind], error.slug(), _TITLES[error.kind], error.reason, headers=headers_of(error), **extra)
+
+
+def title_of(error: DomainError) -> str:
+    """One line for the kind of refusal."""
+    return _TITLES[error.kind]
+
+
+def headers_of(error: DomainError) -> dict[str, str] | None:
+    """What a refusal says beside its text, whether it is told as a problem or as a page."""
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if error.kind == "unauthenticated" else None
 
 
 def unavailable() -> Response:

@@ -33,6 +33,12 @@ class ChassisSettings(BaseSettings):
     # Longer than topic retention plus the longest redrive: within it, a repeated event has no second effect.
     inbox_keep_days: int = Field(default=120, ge=1)
 
+    # Where this service is reached by people outside, for links in mails and on pages: https://sales.example.com
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")
+    secrets_dir: Path | None = None
+    # How many proxies of ours stand in front: so many entries of X-Forwarded-For, from the right, are believed.
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+
     auth_public_key: Path
     auth_issuer: str = "ltc-dev"
     auth_audience: str = "ltc"

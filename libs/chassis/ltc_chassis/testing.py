@@ -16,6 +16,7 @@ import functools
 import itertools
 import json
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -242,12 +243,23 @@ async def dsn(make_dsn: Callable[[str], Awaitable[str]], service: str) -> str:
 
 
 @pytest.fixture
-def environment(dsn: str, keys: KeyPair, monkeypatch: pytest.MonkeyPatch) -> None:
+def secrets_dir(tmp_path: Path) -> Path:
+    """The secrets of the app under test, with a key for links; a test adds one by writing a file of its name."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "link-key").write_text(secrets.token_hex(32))
+    return folder
+
+
+@pytest.fixture
+def environment(dsn: str, keys: KeyPair, secrets_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of the app under test, as a deployment gives them; no broker."""
     for name in [name for name in os.environ if name.startswith("LTC_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LTC_POSTGRES_DSN", dsn)
     monkeypatch.setenv("LTC_AUTH_PUBLIC_KEY", str(keys.public_key))
+    monkeypatch.setenv("LTC_SECRETS_DIR", str(secrets_dir))
+    monkeypatch.setenv("LTC_PUBLIC_URL", "http://service")
 
 
 @pytest.fixture

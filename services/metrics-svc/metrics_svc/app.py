@@ -14,7 +14,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="metrics",
             package="metrics_svc",
             settings=settings or Settings(),
-            routers=[api.router, live.router],
+            routers=[api.router, live.router, live.entrance],
             consumers=consumers.consumers,
         )
     )

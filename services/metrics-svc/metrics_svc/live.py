@@ -13,6 +13,7 @@ from ltc_chassis.api import principal_of, runtime_of, scope
 from ltc_chassis.auth import COOKIE
 from ltc_chassis.db import is_down
 from ltc_chassis.errors import Unauthenticated
+from ltc_chassis.pages import public_router
 from ltc_contracts.errors import NotFound
 from sse_starlette.sse import EventSourceResponse
 
@@ -21,6 +22,11 @@ from metrics_svc.api import conservation as conservation_of
 from metrics_svc.api import get_kpi
 
 router = APIRouter(tags=["live page"])
+entrance = public_router(
+    prefix="",
+    tags=["live page"],
+    why="They take the token themselves: from a link into a cookie, and to say how to get one where there is none.",
+)
 _STATIC = importlib.resources.files("metrics_svc") / "static"
 _TYPES = {"live.js": "text/javascript", "live.css": "text/css", "echarts.min.js": "text/javascript"}
 _POLICY = (
@@ -41,7 +47,7 @@ _EVERY_S = 1.0
 _LATEST = 40
 
 
-@router.get("/login")
+@entrance.get("/login")
 async def login(token: str, request: Request) -> Response:
     """Take a token from a link into a cookie that scripts cannot read, and go to the page."""
     runtime_of(request).verifier.verify(token)
@@ -50,7 +56,7 @@ async def login(token: str, request: Request) -> Response:
     return reply
 
 
-@router.get("/live")
+@entrance.get("/live")
 async def page(request: Request) -> Response:
     """The page; without a valid cookie, a page that says how to get one."""
     try:

@@ -1,6 +1,7 @@
 """The dev stack as one object: start it, stop it, and, in fault tests, hurt it."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -101,6 +102,16 @@ class Stack:
         """A service's own way into its own database."""
         return databases.dsn(self.admin_dsn, service, databases.passwords(self.home, self.services)[service])
 
+    def secrets_dir(self, service: str) -> Path:
+        """A service's own secrets, a file each, with a key for its links drawn at the start."""
+        folder = self.home / "secrets" / service
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = folder / "link-key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_text(secrets.token_hex(32))
+        return folder
+
     def token(self, scopes: str = "*", *, ttl_s: float = 24 * 3600) -> str:
         return self._keys.token(scopes=scopes, ttl_s=ttl_s)
 
@@ -140,11 +151,20 @@ class Stack:
     def start_service(self, service: str, *, wait: bool = True) -> None:
         """Start one service (again)."""
         command = [sys.executable, "-m", "uvicorn", "--factory", f"{service}_svc.app:create_app", "--host", "127.0.0.1"]
-        command += ["--port", str(self._state.ports[service]), "--no-access-log", "--timeout-graceful-shutdown", "5"]
+        command += [
+            "--port",
+            str(self._state.ports[service]),
+            "--no-access-log",
+            "--no-proxy-headers",
+            "--timeout-graceful-shutdown",
+            "5",
+        ]
         given = {
             "LTC_POSTGRES_DSN": self.dsn(service),
             "LTC_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "LTC_AUTH_PUBLIC_KEY": str(self._keys.public),
+            "LTC_SECRETS_DIR": str(self.secrets_dir(service)),
+            "LTC_PUBLIC_URL": self.url(service),
             "LTC_CLOCK": self._state.clock,
             "LTC_CLOCK_ANCHOR": self._state.clock_anchor,
             **self._state.env,
