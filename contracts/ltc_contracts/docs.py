@@ -14,7 +14,7 @@ def table() -> str:
     for topic in TOPICS:
         meaning = (topic.event.__doc__ or "").strip().split("\n")[0]
         readers = ", ".join(topic.readers) or "-"
-        key = "subject" if topic.name == "payment.received" else "flow"
+        key = "flow" if topic.event.OF_A_FLOW else "subject"
         lines.append(f"| `{topic.name}` | {topic.owner} | {readers} | {key} | {meaning} |")
     return "\n".join(lines)
 

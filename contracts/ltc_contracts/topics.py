@@ -37,6 +37,8 @@ TOPICS: tuple[Topic, ...] = (
     _topic("lead", e.LeadDisqualified),
     _topic("lead", e.LeadAssigned),
     _topic("lead", e.LeadReleased),
+    _topic("lead", e.LeadTouched),
+    _topic("lead", e.CampaignSpendRecorded),
     _topic("sales", e.OpportunityOpened, "lead"),
     _topic("sales", e.OpportunityStageChanged),
     _topic("sales", e.OpportunityWon),

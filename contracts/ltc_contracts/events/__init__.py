@@ -11,6 +11,7 @@ from ltc_contracts.events.billing import (
 )
 from ltc_contracts.events.delivery import DeliveryCancelled, DeliveryCompleted, DeliveryProgressed, DeliveryPromised
 from ltc_contracts.events.lead import (
+    CampaignSpendRecorded,
     LeadAssigned,
     LeadCaptured,
     LeadDisqualified,
@@ -18,6 +19,7 @@ from ltc_contracts.events.lead import (
     LeadQualified,
     LeadReleased,
     LeadScored,
+    LeadTouched,
 )
 from ltc_contracts.events.model import Contact, Customer, Event, Line, TaxSubtotal, Touch
 from ltc_contracts.events.order import (
@@ -43,6 +45,7 @@ from ltc_contracts.events.sales import (
 )
 
 __all__ = [
+    "CampaignSpendRecorded",
     "CommissionAccrued",
     "CommissionClawedBack",
     "CommissionVested",
@@ -66,6 +69,7 @@ __all__ = [
     "LeadQualified",
     "LeadReleased",
     "LeadScored",
+    "LeadTouched",
     "Line",
     "OpportunityLost",
     "OpportunityOpened",

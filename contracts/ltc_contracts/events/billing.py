@@ -62,6 +62,7 @@ class PaymentReceived(Event):
 
     TOPIC: ClassVar[str] = "payment.received"
     SUBJECT: ClassVar[str] = "payment_id"
+    OF_A_FLOW: ClassVar[bool] = False
 
     payment_id: UUID
     amount: Money

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from ltc_contracts.events.model import Code, Contact, Country, Custom, Event, Exact, Name, Text, Touch
+from ltc_contracts.events.model import Code, Contact, Country, Custom, Day, Event, Exact, Name, Text, Touch
 from ltc_contracts.money import Money
 
 Score = Annotated[Exact, Field(ge=-1000, le=1000)]
@@ -122,3 +122,36 @@ class LeadReleased(Event):
     lead_id: UUID
     owner: Name
     reason: Literal["expired", "released"]
+
+
+class LeadTouched(Event):
+    """After its capture the lead came back by way of a channel: one more touch that attribution counts."""
+
+    TOPIC: ClassVar[str] = "lead.touched"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    touch_id: UUID
+    touch: Touch
+
+
+class CampaignSpendRecorded(Event):
+    """What a campaign cost on a day, as one source says. A correction is the whole amount again, with a higher revision.
+
+    The sum of `change` over all events is the sum of the latest amounts, in whatever order they come.
+    """
+
+    TOPIC: ClassVar[str] = "campaign.spend_recorded"
+    SUBJECT: ClassVar[str] = "campaign_id"
+    OF_A_FLOW: ClassVar[bool] = False
+
+    campaign_id: UUID
+    campaign: Name
+    channel: Code
+    day: Day
+    spend_source: Annotated[Code, Field(description="who says so: an ad platform, or a person")]
+    amount: Money
+    change: Annotated[Money, Field(description="amount less what was told before; negative when corrected downwards")]
+    clicks: Annotated[int, Field(ge=0)] | None = None
+    impressions: Annotated[int, Field(ge=0)] | None = None
+    revision: Annotated[int, Field(ge=1)]

@@ -38,11 +38,15 @@ class Part(BaseModel):
 
 
 class Event(Part):
-    """One fact. `TOPIC` and `VERSION` name its contract; `SUBJECT` is the field that holds the aggregate's id."""
+    """One fact. `TOPIC` and `VERSION` name its contract; `SUBJECT` is the field that holds the aggregate's id.
+
+    An event whose `OF_A_FLOW` is False belongs to no single journey; its key is its subject.
+    """
 
     TOPIC: ClassVar[str]
     VERSION: ClassVar[str] = "1.0"
     SUBJECT: ClassVar[str]
+    OF_A_FLOW: ClassVar[bool] = True
 
     @property
     def subject(self) -> str:

@@ -274,6 +274,22 @@ STEPS: list[Step] = [
         ),
         "sales", 64, FLOW, 3, "payment.refunded",
     ),
+    (
+        e.LeadTouched(
+            lead_id=LEAD, touch_id=uid(7),
+            touch=e.Touch(
+                occurred_at=START + timedelta(2), channel="email", source="newsletter", medium="email", campaign="spring", page="/pricing"
+            ),
+        ),
+        "lead", 2, FLOW, 2, None,
+    ),
+    (
+        e.CampaignSpendRecorded(
+            campaign_id=uid(7, 2), campaign="spring", channel="search_ads", day=date(2026, 1, 5), spend_source="google_ads",
+            amount=Money.of("182.40", "EUR"), change=Money.of("182.40", "EUR"), clicks=96, impressions=5210, revision=1,
+        ),
+        "lead", 1, None, 1, None,
+    ),
 ]  # fmt: skip
 
 

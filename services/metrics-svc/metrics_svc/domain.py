@@ -127,10 +127,18 @@ def _paid(data: Data) -> Milestone:
     return Milestone("paid", currency, gross=gross, on_time=bool(data["on_time"]), settled_on=date.fromisoformat(data["paid_on"]))
 
 
+def _spend(data: Data) -> Milestone:
+    currency, change = _money(data, "change")
+    return Milestone(
+        "spend", currency, net=change, channel=data["channel"], source=data["campaign"], due_on=date.fromisoformat(data["day"])
+    )
+
+
 _MAKERS: dict[str, Callable[[Data], Milestone]] = {
     "lead.captured": _lead("lead"),
     "lead.qualified": _lead("qualified"),
     "lead.disqualified": _plain("disqualified"),
+    "campaign.spend_recorded": _spend,
     "opportunity.opened": _opened,
     "opportunity.won": _won,
     "opportunity.lost": _lost,

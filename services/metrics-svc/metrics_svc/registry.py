@@ -19,6 +19,8 @@ KINDS = {
     "overdue_amount": ("invoiced", "allocated"),
     "collected": ("allocated",),
     "invoiced": ("invoiced",),
+    "marketing_spend": ("spend",),
+    "cac": ("spend", "ordered"),
     "conservation_residual": ("accepted", "contracted", "ordered", "delivered", "invoiced", "allocated", "cancelled"),
 }
 
