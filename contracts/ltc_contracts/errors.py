@@ -49,3 +49,11 @@ class WrongTransition(DomainError):
         super().__init__(f"{what} is {state}; '{move}' is not possible from there")
         self.state = state
         self.move = move
+
+
+class VersionConflict(DomainError):
+    """The object was changed since the caller read it; read it again and decide anew."""
+
+    def __init__(self, what: str, version: int) -> None:
+        super().__init__(f"{what} is at version {version} by now; read it again", field="version")
+        self.version = version

@@ -100,6 +100,8 @@ def answer(error: Exception) -> Response | None:
     """The answer to an exception, or None where it is a defect of ours."""
     if isinstance(error, DomainError):
         return of_domain(error)
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
+        return problem(400, "invalid", _TITLES["invalid"], "A text holds a character that cannot be kept (NUL).")
     if is_retryable(error):
         return problem(409, "concurrent-change", _TITLES["conflict"], "Another request changed the same object; repeat this one.")
     if is_down(error):
