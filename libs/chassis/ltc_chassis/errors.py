@@ -104,6 +104,10 @@ def answer(error: Exception) -> Response | None:
         return problem(400, "invalid", _TITLES["invalid"], "A text holds a character that cannot be kept (NUL).")
     if is_retryable(error):
         return problem(409, "concurrent-change", _TITLES["conflict"], "Another request changed the same object; repeat this one.")
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
+        return problem(
+            400, "unstorable-text", _TITLES["invalid"], "A text holds a character that PostgreSQL cannot keep, as NUL."
+        )
     if is_down(error):
         logger.warning("database unavailable: %s", type(error).__name__)
         return unavailable()

@@ -4,7 +4,12 @@ from fastapi import FastAPI
 from ltc_chassis.app import Service, build
 
 from lead_svc import consumers, timers
-from lead_svc.api import campaigns, leads, protection
+from lead_svc.api import (
+    campaigns,
+    leads,
+    protection,
+    scores,
+)
 from lead_svc.settings import Settings
 
 
@@ -15,7 +20,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="lead",
             package="lead_svc",
             settings=settings or Settings(),
-            routers=[leads.router, protection.router, campaigns.router],
+            routers=[
+                leads.router,
+                protection.router,
+                campaigns.router,
+                scores.router,
+            ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import imports, protection
+from lead_svc.handlers import decay, imports, protection
 
 
 async def import_rows(tx: Transaction) -> int:
@@ -16,4 +16,13 @@ async def return_to_pool(tx: Transaction) -> int:
     return await protection.return_due(tx, limit=200)
 
 
-TIMERS = [Timer("import-rows", import_rows), Timer("return-to-pool", return_to_pool, every=1.0)]
+async def score_due(tx: Transaction) -> int:
+    """Leads whose band may have changed by time or by a new rule."""
+    return await decay.score_due(tx, limit=200)
+
+
+TIMERS = [
+    Timer("import-rows", import_rows),
+    Timer("return-to-pool", return_to_pool, every=1.0),
+    Timer("score-due", score_due, every=1.0),
+]

@@ -1,6 +1,7 @@
 """HTTP in: leads, their activities and scores, imports."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,10 +18,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout
-from lead_svc.domain.score import Activity, Score, score
+from lead_svc.domain.score import Activity, Band, Score, score
 from lead_svc.handlers import imports, leads
 from lead_svc.handlers.capture import Arrival, capture_lead
 from lead_svc.store import leads as store
+from lead_svc.store import scores
 from lead_svc.store.leads import Import
 
 router = make_router(prefix="/v1", tags=["leads"])
@@ -106,23 +108,6 @@ class LeadView(BaseModel):
         return cls(**given, **numbers, band=result.band, rule_version=result.rule_version)
 
 
-class ItemView(BaseModel):
-    part: str
-    what: str
-    group: str
-    points: str
-    counted: str
-    age_days: str | None
-
-
-class ScoreView(BaseModel):
-    fit: str
-    engagement: str
-    band: str
-    rule_version: str
-    items: list[ItemView]
-
-
 class ImportView(BaseModel):
     """processed = imported + duplicates + refused; `state` is waiting, running or done."""
 
@@ -177,13 +162,31 @@ async def list_leads(
     status: str | None = None,
     source: str | None = None,
     external_ref: str | None = None,
+    band: Band | None = None,
 ) -> Page[LeadView]:
-    """Leads in the order of capture."""
+    """Leads in the order of capture. Of a band, only those that are in it now: a page of them may be short, `next` tells the end."""
+    if band is not None:
+        rows = await scores.list_in_band(
+            conn,
+            band,
+            flow_id=flow_id,
+            status=status,
+            source=source,
+            external_ref=external_ref,
+            after=page.after,
+            limit=page.limit + 1,
+        )
+        shown = page.of(await _views(conn, rows, now), key=lambda view: view.id)
+        return Page(items=[view for view in shown.items if view.band == band], next=shown.next)
     rows = await store.list_leads(
         conn, flow_id=flow_id, status=status, source=source, external_ref=external_ref, after=page.after, limit=page.limit + 1
     )
+    return page.of(await _views(conn, rows, now), key=lambda view: view.id)
+
+
+async def _views(conn: Conn, rows: Sequence[Lead], now: datetime) -> list[LeadView]:
     rule, done = await store.get_rule(conn, now), await store.activities_of(conn, [row.id for row in rows])
-    return page.of([LeadView.of(row, score(row.facts, done[row.id], rule, now)) for row in rows], key=lambda view: view.id)
+    return [LeadView.of(row, score(row.facts, done[row.id], rule, now)) for row in rows]
 
 
 @router.get("/leads/{lead_id}", dependencies=[scope("leads:read")])
@@ -191,31 +194,6 @@ async def get_lead(lead_id: UUID, conn: Conn, now: Now) -> LeadView:
     """One lead with its score as of now."""
     lead = await store.get_lead(conn, lead_id)
     return LeadView.of(lead, score(lead.facts, await store.list_activities(conn, lead_id), await store.get_rule(conn, now), now))
-
-
-@router.get("/leads/{lead_id}/score", dependencies=[scope("leads:read")])
-async def explain_score(lead_id: UUID, conn: Conn, now: Now) -> ScoreView:
-    """Why the score is what it is, item by item; engagement decays up to this moment."""
-    lead = await store.get_lead(conn, lead_id)
-    result = score(lead.facts, await store.list_activities(conn, lead_id), await store.get_rule(conn, now), now)
-    items = [
-        ItemView(
-            part=item.part,
-            what=item.what,
-            group=item.group,
-            points=str(item.points),
-            counted=str(item.counted),
-            age_days=None if item.age_days is None else str(item.age_days),
-        )
-        for item in result.items
-    ]
-    return ScoreView(
-        fit=str(result.fit),
-        engagement=str(result.engagement),
-        band=result.band,
-        rule_version=result.rule_version,
-        items=items,
-    )
 
 
 @router.post("/leads/{lead_id}/activities", status_code=201, dependencies=[scope("leads:write")])

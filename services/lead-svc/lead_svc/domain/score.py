@@ -66,10 +66,13 @@ def score(facts: Facts, activities: Sequence[Activity], rule: Rule, now: datetim
     engagement_items = _engagement(activities, rule.body, now)
     fit = sum((item.counted for item in fit_items), Decimal(0))
     engagement = sum((item.counted for item in engagement_items), Decimal(0))
+    return Score(fit, engagement, band_of(fit + engagement, rule), rule.version, (*fit_items, *engagement_items))
+
+
+def band_of(total: Decimal, rule: Rule) -> Band:
+    """Fit and engagement together: act on bands, not on a hairline."""
     bands = rule.body["bands"]
-    total = fit + engagement
-    band: Band = "hot" if total >= bands["hot"] else "warm" if total >= bands["warm"] else "cold"
-    return Score(fit, engagement, band, rule.version, (*fit_items, *engagement_items))
+    return "hot" if total >= exact(bands["hot"]) else "warm" if total >= exact(bands["warm"]) else "cold"
 
 
 def qualifies(result: Score, activities: Sequence[Activity], rule: Rule) -> Literal["score", "high_intent"] | None:
@@ -77,9 +80,56 @@ def qualifies(result: Score, activities: Sequence[Activity], rule: Rule) -> Lite
     wanted = rule.body["qualify"]
     if any(activity.code in wanted["high_intent"] for activity in activities):
         return "high_intent"
-    if result.fit >= wanted["fit"] and result.engagement >= wanted["engagement"]:
+    if result.fit >= exact(wanted["fit"]) and result.engagement >= exact(wanted["engagement"]):
         return "score"
     return None
+
+
+def words(item: Item, rule: Rule) -> str:
+    """The item as a sentence: "+25 from a demo request 9 days ago, decayed to 20.31"."""
+    points = f"{plain(item.points):+}" if item.points != 0 else "0"
+    if item.what.startswith(("cap of ", "floor of ")):
+        how = "at most" if item.what.startswith("cap of ") else "at least"
+        limit = limit_of(item, rule)
+        return f"{points} since {item.group} counts {how} {plain(limit if how == 'at most' else -limit)}"
+    if item.part == "fit":
+        return f"{points} for {_FIT[item.what]}"
+    known = rule.body["activities"].get(item.what, {})
+    label = known.get("label") or _with_article(item.what.replace("_", " "))
+    age = item.age_days or Decimal(0)
+    whole = int(age)
+    when = "today" if whole == 0 else "1 day ago" if whole == 1 else f"{whole} days ago"
+    decayed = "" if item.counted == item.points else f", decayed to {plain(item.counted)}"
+    return f"{points} from {label} {when}{decayed}"
+
+
+def limit_of(item: Item, rule: Rule) -> Decimal:
+    """The cap that an item of kind `cap of ...` or `floor of ...` enforces."""
+    return exact(rule.body["caps"][item.group] if item.part == "engagement" else rule.body["fit_cap"])
+
+
+def exact(number: Any) -> Decimal:
+    """A number of the configuration, as it was written."""
+    return Decimal(str(number))
+
+
+def plain(number: Decimal) -> Decimal:
+    """Without zeros at the end: 7.40 is 7.4, 20.00 is 20."""
+    short = number.normalize()
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
+
+
+_FIT = {
+    "industries": "an industry we sell to",
+    "size": "the size of the company",
+    "region": "a country we sell to",
+    "free_mail": "an address at a free mail service",
+    "no_website": "no website",
+}
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _fit(facts: Facts, body: Mapping[str, Any]) -> list[Item]:
@@ -91,11 +141,12 @@ def _fit(facts: Facts, body: Mapping[str, Any]) -> list[Item]:
         ("free_mail", bool(mail_domain) and mail_domain in body["free_mail"]["domains"]),
         ("no_website", not facts.website),
     ]
-    return [
+    items = [
         Item("fit", name, "fit", points, points, None)
         for name, holds in found
-        if holds and (points := Decimal(str(body[name]["points"])))
+        if holds and (points := exact(body[name]["points"]))
     ]
+    return [*items, *_limits("fit", items, {"fit": body["fit_cap"]} if "fit_cap" in body else {})]
 
 
 def _engagement(activities: Sequence[Activity], body: Mapping[str, Any], now: datetime) -> list[Item]:
@@ -105,11 +156,19 @@ def _engagement(activities: Sequence[Activity], body: Mapping[str, Any], now: da
         if weight is None or activity.occurred_at > now:
             continue
         age = Decimal((now - activity.occurred_at) / timedelta(days=1))
-        points = Decimal(str(weight["points"]))
-        decayed = (points * Decimal(2) ** (-age / Decimal(str(weight["half_life_days"])))).quantize(_CENT)
+        points = exact(weight["points"])
+        decayed = (points * Decimal(2) ** (-age / exact(weight["half_life_days"]))).quantize(_CENT)
         items.append(Item("engagement", activity.code, weight["group"], points, decayed, age.quantize(_CENT)))
-    for group, cap in body["caps"].items():
-        over = sum((item.counted for item in items if item.group == group), Decimal(0)) - Decimal(str(cap))
-        if over > 0:
-            items.append(Item("engagement", f"cap of {group}", group, -over, -over, None))
-    return items
+    return [*items, *_limits("engagement", items, body["caps"])]
+
+
+def _limits(part: Literal["fit", "engagement"], items: Sequence[Item], caps: Mapping[str, Any]) -> list[Item]:
+    """What a group has beyond its cap, either way, taken back: nothing that is repeated without end counts without end."""
+    found: list[Item] = []
+    for group, cap in caps.items():
+        limit, total = exact(cap), sum((item.counted for item in items if item.group == group), Decimal(0))
+        if total > limit:
+            found.append(Item(part, f"cap of {group}", group, limit - total, limit - total, None))
+        elif total < -limit:
+            found.append(Item(part, f"floor of {group}", group, -limit - total, -limit - total, None))
+    return found

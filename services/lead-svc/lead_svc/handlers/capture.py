@@ -14,7 +14,7 @@ from ltc_contracts.events import LeadEngaged
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import DuplicateLead, Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import protection
+from lead_svc.handlers import protection, scores
 from lead_svc.store import leads as store
 
 
@@ -43,7 +43,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Ar
     new = await _keep(tx, arrivals)
     await protection.recognise(tx, [arrival.lead for arrival in new], rule)
     _tell(tx, new)
-    _score(tx, new, rule)
+    await _score(tx, new, rule)
     await _qualify(tx, new, rule)
     return new
 
@@ -68,11 +68,13 @@ def _tell(tx: Transaction, new: Sequence[Arrival]) -> None:
             )
 
 
-def _score(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
+async def _score(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
     for arrival in new:
         lead = arrival.lead
         arrival.score = score(lead.facts, arrival.activities, rule, tx.now)
         tx.emit(rules.scored(lead, arrival.score), flow_id=lead.flow_id, sequence=lead.version)
+    scored = [(arrival.lead.id, arrival.activities, arrival.score) for arrival in new if arrival.score is not None]
+    await scores.remember(tx, scored, rule)
 
 
 async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:

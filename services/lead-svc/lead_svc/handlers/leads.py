@@ -10,7 +10,7 @@ from ltc_contracts.events import Event
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import protection
+from lead_svc.handlers import protection, scores
 from lead_svc.store import leads as store
 
 
@@ -30,7 +30,8 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     result = score(engaged.facts, [*before, activity], rule, tx.now)
     if result != score(engaged.facts, before, rule, tx.now):
         _emit(tx, engaged, [rules.scored(engaged, result)])
-    return await _qualify_by_rule(tx, engaged, result, [*before, activity], rule)
+        await scores.remember(tx, [(lead_id, [*before, activity], result)], rule)
+    return await qualify_by_rule(tx, engaged, result, [*before, activity], rule)
 
 
 async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
@@ -64,7 +65,8 @@ async def convert(tx: Transaction, lead_id: UUID) -> None:
         await store.save_lead(tx.conn, converted)
 
 
-async def _qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities: Sequence[Activity], rule: Rule) -> Lead:
+async def qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities: Sequence[Activity], rule: Rule) -> Lead:
+    """A (locked) lead that is ready by its score or by what it did goes to sales; any other stays as it is."""
     reason = qualifies(result, activities, rule)
     if reason is None or not lead.is_open:
         return lead

@@ -95,6 +95,19 @@ async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
     return lead_of(row)
 
 
+async def get_leads(conn: Connection, lead_ids: Sequence[UUID]) -> list[Lead]:
+    """Those that exist, in the order of their ids."""
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+        FROM lead WHERE id = ANY($1::uuid[]) ORDER BY id
+        """,
+        list(lead_ids),
+    )
+    return [lead_of(row) for row in rows]
+
+
 async def find_lead_for_update(conn: Connection, lead_id: UUID) -> Lead | None:
     row = await conn.fetchrow("SELECT id FROM lead WHERE id = $1 FOR UPDATE", lead_id)
     return None if row is None else await get_lead(conn, lead_id)

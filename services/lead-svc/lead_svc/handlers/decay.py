@@ -1,0 +1,28 @@
+"""A lead's band changes by nothing but time, or by a new version of the rule."""
+
+from ltc_chassis.db import Transaction
+
+from lead_svc.domain import lead as rules
+from lead_svc.domain.score import score
+from lead_svc.handlers import leads as handlers
+from lead_svc.handlers import scores
+from lead_svc.store import leads as store
+from lead_svc.store import scores as scores_store
+
+
+async def score_due(tx: Transaction, *, limit: int) -> int:
+    """Score again what may have changed: a new band is told, a lead that a new rule qualifies is qualified. Returns how many."""
+    due = await scores_store.claim_due(tx.conn, tx.now, limit)
+    if not due:
+        return 0
+    rule = await store.get_rule(tx.conn, tx.now)
+    done = await store.activities_of(tx.conn, list(due))
+    found = []
+    for lead in await store.get_leads(tx.conn, list(due)):
+        result = score(lead.facts, done[lead.id], rule, tx.now)
+        found.append((lead.id, done[lead.id], result))
+        if result.band != due[lead.id]:
+            tx.emit(rules.scored(lead, result), flow_id=lead.flow_id, sequence=lead.version)
+        await handlers.qualify_by_rule(tx, lead, result, done[lead.id], rule)
+    await scores.remember(tx, found, rule)
+    return len(due)

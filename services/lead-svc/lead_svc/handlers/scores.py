@@ -1,0 +1,41 @@
+"""The verbs of scoring: a new version of the rule, and what is remembered of a score."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ltc_chassis.db import Transaction
+from ltc_contracts.errors import Invalid
+
+from lead_svc.domain import score_rules
+from lead_svc.domain.score import Activity, Rule, Score
+from lead_svc.domain.score_rules import RuleExists
+from lead_svc.store import scores as store
+from lead_svc.store.scores import Told
+
+Scored = tuple[UUID, Sequence[Activity], Score]
+
+
+async def add_rule(tx: Transaction, rule: Rule, valid_from: datetime, by: str) -> None:
+    """A new version from a moment on; every lead is scored by it then. Raises `Invalid`, `RuleExists`."""
+    if valid_from < tx.now:
+        raise Invalid("a rule cannot begin in the past", field="valid_from")
+    score_rules.check(rule.body)
+    if not await store.insert_rule(tx.conn, rule, valid_from=valid_from, created_by=by, now=tx.now):
+        raise RuleExists("this version, or one that begins at that moment, exists", field="version")
+
+
+async def remember(tx: Transaction, scored: Iterable[Scored], rule: Rule) -> None:
+    """Keep the band that was told of (locked or new) leads, and when to look at them again."""
+    told = [
+        Told(
+            lead_id,
+            result.band,
+            score_rules.ceiling(rule, result),
+            rule.version,
+            score_rules.next_look(done, rule, result, tx.now),
+        )
+        for lead_id, done, result in scored
+    ]
+    if told:
+        await store.save_told(tx.conn, told)
