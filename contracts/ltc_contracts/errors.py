@@ -3,7 +3,9 @@
 import re
 from typing import ClassVar, Literal
 
-Kind = Literal["invalid", "unauthenticated", "forbidden", "not_found", "conflict", "not_yet", "too_large", "gone", "too_many"]
+Kind = Literal[
+    "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "not_yet", "too_large", "gone", "too_many", "unavailable"
+]
 
 
 class DomainError(Exception):

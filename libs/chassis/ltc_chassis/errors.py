@@ -24,6 +24,7 @@ STATUS = {
     "too_large": 413,
     "gone": 410,
     "too_many": 429,
+    "unavailable": 503,
 }
 _TITLES = {
     "invalid": "The request breaks a rule",
@@ -35,6 +36,7 @@ _TITLES = {
     "too_large": "Too large",
     "gone": "No longer there",
     "too_many": "Too many requests",
+    "unavailable": "Not possible at this moment",
 }
 _RETRY_AFTER_S = "2"
 
@@ -82,6 +84,8 @@ def headers_of(error: DomainError) -> dict[str, str] | None:
     """What a refusal says beside its text, whether it is told as a problem or as a page."""
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.retry_after_s)}
+    if error.kind == "unavailable":
+        return {"Retry-After": _RETRY_AFTER_S}
     return {"WWW-Authenticate": "Bearer"} if error.kind == "unauthenticated" else None
 
 

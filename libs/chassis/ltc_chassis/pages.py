@@ -31,6 +31,7 @@ _ZH = {
     "too_large": "内容过大",
     "gone": "链接已失效",
     "too_many": "请求过于频繁",
+    "unavailable": "暂时不可用",
 }
 _ZH_REASONS = {
     "not_found": "此链接无效。请检查链接是否完整。",

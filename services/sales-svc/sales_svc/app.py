@@ -1,6 +1,7 @@
 """sales-svc: from a qualified lead to a signed contract."""
 
 from fastapi import FastAPI
+from ltc_chassis import letterhead
 from ltc_chassis.app import Service, build
 
 from sales_svc import consumers, timers
@@ -15,7 +16,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="sales",
             package="sales_svc",
             settings=settings or Settings(),
-            routers=[opportunities.router, quotes.router, contracts.router, accounts.router],
+            routers=[opportunities.router, quotes.router, contracts.router, accounts.router, letterhead.routes()],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

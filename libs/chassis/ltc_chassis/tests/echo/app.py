@@ -10,7 +10,7 @@ from ltc_contracts.errors import Invalid, NotFound, NotYet
 from ltc_contracts.events import Event
 from pydantic import BaseModel, ConfigDict, Field
 
-from ltc_chassis import custom_fields
+from ltc_chassis import custom_fields, letterhead
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Tx, router, scope
 from ltc_chassis.app import Service, build
 from ltc_chassis.consumer import Consumers
@@ -142,7 +142,7 @@ def create_app(
             name=name,
             package="ltc_chassis.tests.echo",
             settings=settings or ChassisSettings(),
-            routers=[_router(noted), custom_fields.routes(entities=("note", "page"))],
+            routers=[_router(noted), custom_fields.routes(entities=("note", "page")), letterhead.routes()],
             consumers=make_consumers(pinged, noted),
             timers=[Timer("nothing", _nothing_due)],
         )
