@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from ltc_contracts.events.model import Code, Contact, Country, Custom, Day, Event, Exact, Name, Text, Touch
+from ltc_contracts.events.model import Code, Contact, Country, Custom, Day, Event, Exact, Name, Part, Text, Touch
 from ltc_contracts.money import Money
 
 Score = Annotated[Exact, Field(ge=-1000, le=1000)]
@@ -101,9 +101,14 @@ class LeadDisqualified(Event):
 
 
 class LeadAssigned(Event):
-    """A rep works on the lead and is protected: until a moment that activity moves, never beyond the limit."""
+    """A rep works on the lead and is protected: until a moment that activity moves, never beyond the limit.
+
+    `how` claimed: a protection began, whoever decided it: `by` is rep (took it from the pool), manager (for somebody else) or rule
+    (assignment by territory). It is no third value of `how`, since a reader of 1.0 would refuse a value it does not know.
+    """
 
     TOPIC: ClassVar[str] = "lead.assigned"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "lead_id"
 
     lead_id: UUID
@@ -111,6 +116,42 @@ class LeadAssigned(Event):
     how: Literal["claimed", "extended"]
     protected_until: AwareDatetime
     limit_at: AwareDatetime
+    # 1.1
+    by: Code | None = None
+    territory: Code | None = None
+
+
+class MergedLead(Part):
+    """A lead that was found to be the same person or company as another; its flow ends here, unless the merge is undone."""
+
+    lead_id: UUID
+    flow_id: UUID
+
+
+class LeadMerged(Event):
+    """Leads became one, `lead_id`: whatever hung on the merged ones hangs on it now. `status` is what it is now."""
+
+    TOPIC: ClassVar[str] = "lead.merged"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    merge_id: UUID
+    lead_id: UUID
+    merged: Annotated[tuple[MergedLead, ...], Field(min_length=1, max_length=100)]
+    status: Code
+    owner: Name | None = None
+
+
+class LeadUnmerged(Event):
+    """A merge was undone: `restored` are leads of their own again, with what had hung on them. `status` is that of `lead_id`."""
+
+    TOPIC: ClassVar[str] = "lead.unmerged"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    merge_id: UUID
+    lead_id: UUID
+    restored: Annotated[tuple[MergedLead, ...], Field(min_length=1, max_length=100)]
+    status: Code
+    owner: Name | None = None
 
 
 class LeadReleased(Event):
@@ -155,3 +196,13 @@ class CampaignSpendRecorded(Event):
     clicks: Annotated[int, Field(ge=0)] | None = None
     impressions: Annotated[int, Field(ge=0)] | None = None
     revision: Annotated[int, Field(ge=1)]
+
+
+class PersonErased(Event):
+    """A person's data was erased in lead-svc; readers erase theirs that hangs on these leads. Nothing personal is on it."""
+
+    TOPIC: ClassVar[str] = "person.erased"
+    SUBJECT: ClassVar[str] = "erasure_id"
+
+    erasure_id: UUID
+    lead_ids: Annotated[tuple[UUID, ...], Field(max_length=10_000)]

@@ -222,7 +222,8 @@ STEPS: list[Step] = [
     ),
     (
         e.LeadAssigned(
-            lead_id=LEAD, owner=OWNER, how="claimed", protected_until=START + timedelta(days=10), limit_at=START + timedelta(days=20)
+            lead_id=LEAD, owner=OWNER, how="claimed", protected_until=START + timedelta(days=10), limit_at=START + timedelta(days=20),
+            by="rule", territory="south",
         ),
         "lead", 0, FLOW, 2, None,
     ),
@@ -290,6 +291,19 @@ STEPS: list[Step] = [
         ),
         "lead", 1, None, 1, None,
     ),
+    (
+        e.LeadMerged(
+            merge_id=uid(14), lead_id=LEAD, merged=(e.MergedLead(lead_id=uid(14, 1), flow_id=uid(14, 2)),), status="new", owner=None
+        ),
+        "lead", 0.5, FLOW, 2, None,
+    ),
+    (
+        e.LeadUnmerged(
+            merge_id=uid(14), lead_id=LEAD, restored=(e.MergedLead(lead_id=uid(14, 1), flow_id=uid(14, 2)),), status="new", owner=None
+        ),
+        "lead", 0.75, FLOW, 3, None,
+    ),
+    (e.PersonErased(erasure_id=uid(14, 3), lead_ids=(LEAD, uid(14, 1))), "lead", 90, None, 1, None),
 ]  # fmt: skip
 
 
