@@ -1,7 +1,7 @@
 """The one error family a domain raises; the chassis maps its kind to problem+json or to parking, in one place."""
 
 import re
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 Kind = Literal[
     "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "not_yet", "too_large", "gone", "too_many", "unavailable"
@@ -20,6 +20,10 @@ class DomainError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.field = field
+
+    def members(self) -> dict[str, Any]:
+        """What a program needs to know beside the reason; further members of the answer (RFC 9457, 3.2), JSON."""
+        return {}
 
     @classmethod
     def slug(cls) -> str:
@@ -59,3 +63,6 @@ class VersionConflict(DomainError):
     def __init__(self, what: str, version: int) -> None:
         super().__init__(f"{what} is at version {version} by now; read it again", field="version")
         self.version = version
+
+    def members(self) -> dict[str, Any]:
+        return {"current_version": self.version}

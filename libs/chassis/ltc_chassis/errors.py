@@ -71,7 +71,7 @@ def problem(status: int, slug: str, title: str, detail: str, *, headers: dict[st
 
 def of_domain(error: DomainError) -> Response:
     """The answer to a rule that said no."""
-    extra = {"field": error.field} if error.field else {}
+    extra = {**error.members(), **({"field": error.field} if error.field else {})}
     return problem(STATUS[error.kind], error.slug(), _TITLES[error.kind], error.reason, headers=headers_of(error), **extra)
 
 
@@ -108,10 +108,6 @@ def answer(error: Exception) -> Response | None:
         return problem(400, "invalid", _TITLES["invalid"], "A text holds a character that cannot be kept (NUL).")
     if is_retryable(error):
         return problem(409, "concurrent-change", _TITLES["conflict"], "Another request changed the same object; repeat this one.")
-    if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
-        return problem(
-            400, "unstorable-text", _TITLES["invalid"], "A text holds a character that PostgreSQL cannot keep, as NUL."
-        )
     if is_down(error):
         logger.warning("database unavailable: %s", type(error).__name__)
         return unavailable()

@@ -5,7 +5,7 @@ from ltc_chassis import letterhead
 from ltc_chassis.app import Service, build
 
 from sales_svc import consumers, timers
-from sales_svc.api import accounts, contracts, opportunities, quotes
+from sales_svc.api import accounts, contacts, contracts, opportunities, quotes
 from sales_svc.settings import Settings
 
 
@@ -16,7 +16,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="sales",
             package="sales_svc",
             settings=settings or Settings(),
-            routers=[opportunities.router, quotes.router, contracts.router, accounts.router, letterhead.routes()],
+            routers=[
+                accounts.router,
+                contacts.router,
+                opportunities.router,
+                quotes.router,
+                contracts.router,
+                letterhead.routes(),
+            ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

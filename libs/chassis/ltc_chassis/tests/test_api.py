@@ -1,12 +1,15 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from ltc_contracts.errors import DomainError
 
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.errors import of_domain
 from ltc_chassis.testing import Emitted, KeyPair
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
@@ -61,6 +64,22 @@ async def test_a_malformed_body_names_its_fields_with_422(client: httpx.AsyncCli
     assert {item["field"] for item in reply.json()["errors"]} == {"text", "txet"}
     not_json = await client.post("/v1/notes", content=b"{", headers={"content-type": "application/json"})
     assert not_json.status_code == 422
+
+
+async def test_a_text_that_no_database_keeps_is_the_callers_mistake(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/v1/notes", json={"text": "a\x00b"})
+    assert (reply.status_code, reply.json()["type"]) == (400, "urn:ltc:problem:invalid")
+
+
+def test_an_error_tells_programs_what_they_need_beside_the_reason() -> None:
+    class LimitReached(DomainError):
+        def members(self) -> dict[str, Any]:
+            return {"held": 3}
+
+    reply = of_domain(LimitReached("three are held", field="rep"))
+    body = json.loads(bytes(reply.body))
+    assert (reply.status_code, body["type"]) == (409, "urn:ltc:problem:limit-reached")
+    assert (body["held"], body["field"], body["detail"]) == (3, "rep", "three are held")
 
 
 async def test_unknown_objects_routes_methods_and_cursors_are_problems(client: httpx.AsyncClient) -> None:

@@ -40,6 +40,8 @@ class OpportunityView(BaseModel):
     id: UUID
     flow_id: UUID
     lead_id: UUID | None
+    account_id: UUID | None
+    contact_id: UUID | None
     name: str
     company: str | None
     country: str | None

@@ -37,6 +37,8 @@ class Opportunity:
     version: int
     created_at: datetime
     updated_at: datetime
+    account_id: UUID | None = None
+    contact_id: UUID | None = None
 
     @property
     def is_open(self) -> bool:
@@ -66,6 +68,8 @@ def opened(opportunity: Opportunity) -> OpportunityOpened:
         value=opportunity.value,
         channel=opportunity.channel,
         source=opportunity.source,
+        account_id=opportunity.account_id,
+        country=opportunity.country,
     )
 
 
@@ -98,6 +102,7 @@ def lose(opportunity: Opportunity, reason: str, now: datetime) -> tuple[Opportun
         value=opportunity.value,
         owner=opportunity.owner,
         opened_at=opportunity.created_at,
+        account_id=opportunity.account_id,
     )
     return lost, change, [event]
 
@@ -115,6 +120,7 @@ def win(
         value=value,
         owner=opportunity.owner,
         opened_at=opportunity.created_at,
+        account_id=opportunity.account_id,
     )
     return won, change, event
 

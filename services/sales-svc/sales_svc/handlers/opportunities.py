@@ -1,18 +1,21 @@
 """The verbs of a deal: load, decide, save, emit. The opportunity's row is locked before anything that hangs on it."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid
-from ltc_contracts.events import Event, LeadQualified
+from ltc_contracts.events import Contact, Event, LeadQualified
 from ltc_contracts.money import Money
 
 from sales_svc.domain import opportunity as rules
 from sales_svc.domain import quote as offers
 from sales_svc.domain.opportunity import Opportunity
 from sales_svc.domain.pipeline import CLOSED
-from sales_svc.store import accounts, opportunities, pipelines, quotes
+from sales_svc.handlers.accounts import account_of
+from sales_svc.handlers.contacts import person_of
+from sales_svc.store import opportunities, pipelines, quotes
 
 
 async def open_from_lead(tx: Transaction, lead: LeadQualified, *, flow_id: UUID) -> Opportunity | None:
@@ -29,6 +32,8 @@ async def open_from_lead(tx: Transaction, lead: LeadQualified, *, flow_id: UUID)
         value=lead.estimated_value,
         channel=lead.channel,
         source=lead.source,
+        website=lead.website,
+        person=lead.contact,
     )
 
 
@@ -100,6 +105,8 @@ async def _open(
     value: Money | None,
     channel: str | None,
     source: str | None,
+    website: str | None = None,
+    person: Contact | None = None,
 ) -> Opportunity | None:
     first = (await pipelines.list_stages(tx.conn))[0]
     opportunity = Opportunity(
@@ -120,11 +127,13 @@ async def _open(
         version=1,
         created_at=tx.now,
         updated_at=tx.now,
+        account_id=await account_of(tx, company, country, website) if company else None,
     )
     if not await opportunities.insert_opportunity(tx.conn, opportunity):
         return None
-    if company and country:
-        await accounts.upsert_account(tx.conn, new_id(), company, country, tx.now)
+    if person is not None:
+        opportunity = replace(opportunity, contact_id=await person_of(tx, opportunity.account_id, person))
+        await opportunities.save_opportunity(tx.conn, opportunity)
     emit(tx, opportunity, [rules.opened(opportunity)])
     return opportunity
 

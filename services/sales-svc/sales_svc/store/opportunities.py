@@ -15,12 +15,12 @@ async def insert_opportunity(conn: Connection, o: Opportunity) -> bool:
     row = await conn.fetchrow(
         """
         INSERT INTO opportunity (id, flow_id, lead_id, name, company, country, owner, stage, probability, amount, currency,
-                                 channel, source, stage_since, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                                 channel, source, stage_since, version, created_at, updated_at, account_id, contact_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (lead_id) DO NOTHING RETURNING id
         """,
         *(o.id, o.flow_id, o.lead_id, o.name, o.company, o.country, o.owner, o.stage, o.probability, *_split(o.value)),
-        *(o.channel, o.source, o.stage_since, o.version, o.created_at, o.updated_at),
+        *(o.channel, o.source, o.stage_since, o.version, o.created_at, o.updated_at, o.account_id, o.contact_id),
     )
     return row is not None
 
@@ -29,7 +29,7 @@ async def get_opportunity(conn: Connection, opportunity_id: UUID) -> Opportunity
     row = await conn.fetchrow(
         """
         SELECT id, flow_id, lead_id, name, company, country, owner, stage, probability, amount, currency, channel, source,
-               stage_since, lost_reason, version, created_at, updated_at
+               stage_since, lost_reason, version, created_at, updated_at, account_id, contact_id
         FROM opportunity WHERE id = $1
         """,
         opportunity_id,
@@ -41,7 +41,7 @@ async def get_opportunity_for_update(conn: Connection, opportunity_id: UUID) -> 
     row = await conn.fetchrow(
         """
         SELECT id, flow_id, lead_id, name, company, country, owner, stage, probability, amount, currency, channel, source,
-               stage_since, lost_reason, version, created_at, updated_at
+               stage_since, lost_reason, version, created_at, updated_at, account_id, contact_id
         FROM opportunity WHERE id = $1 FOR UPDATE
         """,
         opportunity_id,
@@ -53,9 +53,9 @@ async def save_opportunity(conn: Connection, o: Opportunity) -> None:
     await conn.execute(
         """
         UPDATE opportunity SET stage = $2, probability = $3, amount = $4, currency = $5, stage_since = $6, lost_reason = $7,
-               version = $8, updated_at = $9 WHERE id = $1
+               version = $8, updated_at = $9, contact_id = $10 WHERE id = $1
         """,
-        *(o.id, o.stage, o.probability, *_split(o.value), o.stage_since, o.lost_reason, o.version, o.updated_at),
+        *(o.id, o.stage, o.probability, *_split(o.value), o.stage_since, o.lost_reason, o.version, o.updated_at, o.contact_id),
     )
 
 
@@ -72,7 +72,7 @@ async def list_opportunities(
     rows = await conn.fetch(
         """
         SELECT id, flow_id, lead_id, name, company, country, owner, stage, probability, amount, currency, channel, source,
-               stage_since, lost_reason, version, created_at, updated_at
+               stage_since, lost_reason, version, created_at, updated_at, account_id, contact_id
         FROM opportunity
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR stage = $2) AND ($3::text IS NULL OR owner = $3)
           AND ($4::uuid IS NULL OR lead_id = $4) AND ($5::uuid IS NULL OR id > $5) ORDER BY id LIMIT $6
