@@ -5,7 +5,7 @@ from ltc_chassis import letterhead
 from ltc_chassis.app import Service, build
 
 from sales_svc import consumers, timers
-from sales_svc.api import accounts, contacts, contracts, opportunities, quotes
+from sales_svc.api import accounts, commission_plans, commissions, contacts, contracts, opportunities, quotes
 from sales_svc.settings import Settings
 
 
@@ -22,6 +22,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 opportunities.router,
                 quotes.router,
                 contracts.router,
+                commissions.router,
+                commission_plans.router,
                 letterhead.routes(),
             ],
             consumers=consumers.consumers,

@@ -8,6 +8,7 @@ from ltc_chassis.ids import new_id
 from sales_svc.domain import contract as rules
 from sales_svc.domain import opportunity as deals
 from sales_svc.domain.contract import Contract
+from sales_svc.handlers import commissions
 from sales_svc.handlers.numbers import next_number
 from sales_svc.handlers.opportunities import emit
 from sales_svc.handlers.quotes import locked
@@ -54,4 +55,5 @@ async def sign_contract(tx: Transaction, contract_id: UUID, signed_by: str) -> C
     agreed, *rest = events
     tx.emit(agreed, flow_id=signed.flow_id, sequence=signed.version)
     emit(tx, won, rest)
+    await commissions.accrue(tx, signed, won, quote)
     return signed
