@@ -70,6 +70,15 @@ class NoWebsite(Strict):
     points: Points
 
 
+class OwnCondition(Strict):
+    """Points for what a company looks for itself: `when` is a condition over a lead's fields, its own and `attributes.<column>`."""
+
+    code: Code
+    label: Annotated[str, Field(min_length=1, max_length=100)]
+    points: Points
+    when: dict[str, Any]
+
+
 class Weight(Strict):
     """What an activity counts, and after how many days half of it; `label` is how people call it ("a demo request")."""
 
@@ -102,6 +111,7 @@ class RuleBody(Strict):
     region: Region
     free_mail: FreeMail
     no_website: NoWebsite
+    conditions: Annotated[list[OwnCondition], Field(max_length=100)] | None = None
     fit_cap: Cap | None = None
     activities: Annotated[dict[Code, Weight], Field(max_length=200)]
     caps: Annotated[dict[Code, Cap], Field(max_length=50)]

@@ -9,6 +9,7 @@ from ltc_contracts.errors import DomainError, WrongTransition
 from ltc_contracts.events import Contact, Event, LeadCaptured, LeadDisqualified, LeadEngaged, LeadQualified, LeadScored
 from ltc_contracts.money import Money
 
+from lead_svc.domain.fields import values_of
 from lead_svc.domain.score import Facts, Score
 
 Status = Literal["new", "contacted", "nurturing", "qualified", "converted", "disqualified"]
@@ -64,7 +65,8 @@ class Lead:
 
     @property
     def facts(self) -> Facts:
-        return Facts(self.industry, self.company_size, self.country, self.website, self.contact.email if self.contact else None)
+        email = self.contact.email if self.contact else None
+        return Facts(self.industry, self.company_size, self.country, self.website, email, values_of(self))
 
     @property
     def is_open(self) -> bool:

@@ -1,10 +1,12 @@
 """Fit and engagement by rule (RULES 1): a pure function of facts, activities, a rule version and a time, explained item by item."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
+
+from ltc_rules.conditions import holds
 
 Band = Literal["cold", "warm", "hot"]
 _CENT = Decimal("0.01")
@@ -20,13 +22,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What fit is judged by."""
+    """What fit is judged by; `values` are all fields by name, for the conditions of a rule."""
 
     industry: str | None
     company_size: int | None
     country: str | None
     website: str | None
     email: str | None
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ def words(item: Item, rule: Rule) -> str:
         limit = limit_of(item, rule)
         return f"{points} since {item.group} counts {how} {plain(limit if how == 'at most' else -limit)}"
     if item.part == "fit":
-        return f"{points} for {_FIT[item.what]}"
+        labels = {each["code"]: each["label"] for each in rule.body.get("conditions", ())}
+        return f"{points} for {labels.get(item.what) or _FIT[item.what]}"
     known = rule.body["activities"].get(item.what, {})
     label = known.get("label") or _with_article(item.what.replace("_", " "))
     age = item.age_days or Decimal(0)
@@ -141,10 +145,12 @@ def _fit(facts: Facts, body: Mapping[str, Any]) -> list[Item]:
         ("free_mail", bool(mail_domain) and mail_domain in body["free_mail"]["domains"]),
         ("no_website", not facts.website),
     ]
+    points_of = {name: exact(body[name]["points"]) for name, _ in found}
+    for each in body.get("conditions", ()):
+        found.append((each["code"], holds(each["when"], facts.values)))
+        points_of[each["code"]] = exact(each["points"])
     items = [
-        Item("fit", name, "fit", points, points, None)
-        for name, holds in found
-        if holds and (points := exact(body[name]["points"]))
+        Item("fit", name, "fit", points_of[name], points_of[name], None) for name, holding in found if holding and points_of[name]
     ]
     return [*items, *_limits("fit", items, {"fit": body["fit_cap"]} if "fit_cap" in body else {})]
 

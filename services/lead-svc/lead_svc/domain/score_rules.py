@@ -8,11 +8,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ltc_contracts.errors import DomainError, Invalid
+from ltc_rules import conditions
 
 from lead_svc.domain.score import Activity, Rule, Score, exact
 
 MOST_POINTS = 1000
 """What fit and engagement may reach: the limit of the event that carries them."""
+_BUILT_IN = ("industries", "size", "region", "free_mail", "no_website")
 _NOTHING = 0.005
 _DAY_S = 86_400.0
 
@@ -21,11 +23,20 @@ class RuleExists(DomainError):
     """A version is never edited; a change is a new version with a beginning of its own."""
 
 
-def check(body: Mapping[str, Any]) -> None:
-    """Raise `Invalid`, naming the place, for a rule that contradicts itself. Types and bounds of single values are checked before."""
-    fit = sum(abs(exact(body[name]["points"])) for name in ("industries", "size", "region", "free_mail", "no_website"))
+def check(body: Mapping[str, Any], fields: Mapping[str, conditions.Kind]) -> None:
+    """Raise `Invalid`, naming the place, for a rule that contradicts itself or asks for a field that no lead has.
+
+    Types and bounds of single values are checked before.
+    """
+    own = body.get("conditions", ())
+    fit = sum(abs(exact(each["points"])) for each in (*(body[name] for name in _BUILT_IN), *own))
     if fit > MOST_POINTS:
         raise Invalid(f"the points of fit add up to more than {MOST_POINTS}", field="rule")
+    codes = [*_BUILT_IN, *(each["code"] for each in own)]
+    for number, each in enumerate(own):
+        if codes.count(each["code"]) > 1:
+            raise Invalid(f"'{each['code']}' is there twice", field=f"rule.conditions.{number}.code")
+        conditions.check(each["when"], fields, at=f"rule.conditions.{number}.when")
     for code, weight in body["activities"].items():
         if weight["group"] not in body["caps"]:
             raise Invalid(f"the group '{weight['group']}' has no cap", field=f"rule.activities.{code}.group")

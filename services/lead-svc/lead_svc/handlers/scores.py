@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ltc_chassis import custom_fields
 from ltc_chassis.db import Transaction
 from ltc_contracts.errors import Invalid
 
 from lead_svc.domain import score_rules
+from lead_svc.domain.fields import fields
 from lead_svc.domain.score import Activity, Rule, Score
 from lead_svc.domain.score_rules import RuleExists
 from lead_svc.store import scores as store
@@ -20,7 +22,7 @@ async def add_rule(tx: Transaction, rule: Rule, valid_from: datetime, by: str) -
     """A new version from a moment on; every lead is scored by it then. Raises `Invalid`, `RuleExists`."""
     if valid_from < tx.now:
         raise Invalid("a rule cannot begin in the past", field="valid_from")
-    score_rules.check(rule.body)
+    score_rules.check(rule.body, fields(await custom_fields.load(tx.conn, "lead")))
     if not await store.insert_rule(tx.conn, rule, valid_from=valid_from, created_by=by, now=tx.now):
         raise RuleExists("this version, or one that begins at that moment, exists", field="version")
 

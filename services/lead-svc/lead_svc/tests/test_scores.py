@@ -18,6 +18,7 @@ from ltc_chassis.timers import Timer
 from ltc_contracts.errors import Invalid
 
 from lead_svc.domain import score_rules
+from lead_svc.domain.fields import fields
 from lead_svc.domain.score import Activity, Facts, Rule, score, words
 from lead_svc.handlers import decay
 from lead_svc.tests.builders import NOW, RULE
@@ -210,9 +211,30 @@ async def test_a_new_version_qualifies_those_it_finds_ready(
     assert [event.event.reason for event in await emitted() if event.topic == "lead.qualified"] == ["score"]
 
 
+async def test_a_rule_looks_at_any_field_by_a_condition(client: httpx.AsyncClient, clock: FixedClock) -> None:
+    made = await capture(client, **FIT, estimated_value={"amount": "20000.00", "currency": "EUR"})
+    small = await capture(client, **FIT, estimated_value={"amount": "19999.99", "currency": "EUR"})
+    body = await rule_body(client)
+    large = {"all": [{"field": "estimated_value", "is": "gte", "value": 20000}, {"field": "attributes.VIP", "is": "is_empty"}]}
+    body["conditions"] = [{"code": "large_deal", "label": "a large deal", "points": 12.5, "when": large}]
+    new = {"version": "v2", "valid_from": "2026-01-02T00:00:00Z", "rule": body}
+    reply = await client.post("/v1/score-rules", json=new)
+    assert (reply.status_code, reply.json()["rule"]) == (201, body), reply.text
+    clock.advance(days=1)
+    shown = (await client.get(f"/v1/leads/{made}/score")).json()
+    assert (shown["fit"], shown["items"][-1]["text"]) == ("57.5", "+12.5 for a large deal")
+    assert (await client.get(f"/v1/leads/{small}/score")).json()["fit"] == "45"
+
+
 @pytest.mark.parametrize(
     ("change", "status", "field"),
     [
+        ({"rule.conditions": [{"code": "size", "label": "x", "points": 1, "when": {"all": []}}]}, 400, "rule.conditions.0.code"),
+        (
+            {"rule.conditions": [{"code": "x", "label": "x", "points": 1, "when": {"field": "shoe", "is": "is_set"}}]},
+            400,
+            "rule.conditions.0.when.field",
+        ),
         ({"valid_from": "2025-12-31T23:59:59Z"}, 400, "valid_from"),
         ({"valid_from": "2026-01-01T00:00:00"}, 422, "valid_from"),
         ({"version": ""}, 422, "version"),
@@ -299,4 +321,4 @@ def test_no_score_rises_above_its_ceiling_without_an_activity(done: list[tuple[s
 
 def test_points_without_end_are_refused() -> None:
     with pytest.raises(Invalid, match="fit"):
-        score_rules.check({**RULE.body, "industries": {"points": Decimal(991), "targets": []}})
+        score_rules.check({**RULE.body, "industries": {"points": Decimal(991), "targets": []}}, fields())
