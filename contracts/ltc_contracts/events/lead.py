@@ -91,13 +91,30 @@ class LeadQualified(Event):
 
 
 class LeadDisqualified(Event):
-    """The lead is not pursued further, with the reason."""
+    """The lead is not pursued further, with the reason; one of kind recycle is nurtured again at `returns_at`."""
 
     TOPIC: ClassVar[str] = "lead.disqualified"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "lead_id"
 
     lead_id: UUID
     reason: Text
+    # 1.1
+    code: Code | None = None
+    kind: Literal["disqualified", "junk", "recycle"] = "disqualified"
+    returns_at: AwareDatetime | None = None
+
+
+class LeadRecycled(Event):
+    """The lead is nurtured again after it was rejected; it may qualify anew, on the same flow."""
+
+    TOPIC: ClassVar[str] = "lead.recycled"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    code: Code
+    reason: Text
+    disqualified_at: AwareDatetime
 
 
 class LeadAssigned(Event):

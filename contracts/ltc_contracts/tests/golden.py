@@ -94,7 +94,12 @@ STEPS: list[Step] = [
         ),
         "lead", 1, FLOW, 2, None,
     ),
-    (e.LeadDisqualified(lead_id=OTHER["lead"], reason="no budget this year"), "lead", 1, OTHER_FLOW, 2, None),
+    (
+        e.LeadDisqualified(
+            lead_id=OTHER["lead"], reason="no budget this year", code="not_now", kind="recycle", returns_at=START + timedelta(days=91)
+        ),
+        "lead", 1, OTHER_FLOW, 2, None,
+    ),
     (
         e.OpportunityOpened(
             opportunity_id=OPPORTUNITY, lead_id=LEAD, name=CUSTOMER.name, company=CUSTOMER.name, owner=OWNER,
@@ -304,6 +309,12 @@ STEPS: list[Step] = [
         "lead", 0.75, FLOW, 3, None,
     ),
     (e.PersonErased(erasure_id=uid(14, 3), lead_ids=(LEAD, uid(14, 1))), "lead", 90, None, 1, None),
+    (
+        e.LeadRecycled(
+            lead_id=OTHER["lead"], code="not_now", reason="no budget this year", disqualified_at=START + timedelta(days=1)
+        ),
+        "lead", 91, OTHER_FLOW, 3, None,
+    ),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from ltc_chassis.app import Service, build
 from lead_svc import consumers, timers
 from lead_svc.api import (
     campaigns,
+    disqualification,
     leads,
     protection,
     scores,
@@ -25,6 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 protection.router,
                 campaigns.router,
                 scores.router,
+                disqualification.router,
             ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,

@@ -3,15 +3,26 @@
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import OpportunityOpened
+from ltc_contracts.events import OpportunityLost, OpportunityOpened, OpportunityWon
 
-from lead_svc.handlers import leads
+from lead_svc.handlers import outcomes
 
 consumers = Consumers()
 
 
 @consumers.on(OpportunityOpened)
-async def opportunity_opened(tx: Transaction, event: OpportunityOpened, envelope: Envelope) -> None:  # noqa: ARG001 - the chassis' shape
+async def opportunity_opened(tx: Transaction, event: OpportunityOpened, envelope: Envelope) -> None:
     """A lead that sales works on is converted."""
-    if event.lead_id is not None:
-        await leads.convert(tx, event.lead_id)
+    await outcomes.opportunity_opened(tx, event, envelope.occurred_at)
+
+
+@consumers.on(OpportunityWon)
+async def opportunity_won(tx: Transaction, event: OpportunityWon, envelope: Envelope) -> None:
+    """A lead has become a customer."""
+    await outcomes.opportunity_won(tx, event, envelope.flow_id, envelope.occurred_at)
+
+
+@consumers.on(OpportunityLost)
+async def opportunity_lost(tx: Transaction, event: OpportunityLost, envelope: Envelope) -> None:
+    """A lead is lost, or is nurtured again after a while."""
+    await outcomes.opportunity_lost(tx, event, envelope.flow_id, envelope.occurred_at)

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import decay, imports, protection
+from lead_svc.handlers import decay, disqualification, imports, protection
 
 
 async def import_rows(tx: Transaction) -> int:
@@ -21,8 +21,14 @@ async def score_due(tx: Transaction) -> int:
     return await decay.score_due(tx, limit=200)
 
 
+async def return_to_nurturing(tx: Transaction) -> int:
+    """Leads whose wait is over."""
+    return await disqualification.return_due(tx, limit=200)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
     Timer("score-due", score_due, every=1.0),
+    Timer("return-to-nurturing", return_to_nurturing, every=1.0),
 ]

@@ -69,10 +69,6 @@ class Qualification(Body):
     owner: Name | None = None
 
 
-class Disqualification(Body):
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
-
-
 class LeadView(BaseModel):
     """A lead with its score as of now."""
 
@@ -207,13 +203,6 @@ async def add_activity(lead_id: UUID, body: NewActivity, tx: Tx) -> LeadView:
 async def qualify(lead_id: UUID, tx: Tx, body: Qualification | None = None) -> LeadView:
     """A person hands the lead to sales."""
     await leads.qualify(tx, lead_id, body.owner if body else None)
-    return await get_lead(lead_id, tx.conn, tx.now)
-
-
-@router.post("/leads/{lead_id}/disqualify", dependencies=[scope("leads:write")])
-async def disqualify(lead_id: UUID, body: Disqualification, tx: Tx) -> LeadView:
-    """The lead is not pursued further, with the reason."""
-    await leads.disqualify(tx, lead_id, body.reason)
     return await get_lead(lead_id, tx.conn, tx.now)
 
 

@@ -6,29 +6,64 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ltc_contracts.errors import DomainError, WrongTransition
-from ltc_contracts.events import Contact, Event, LeadCaptured, LeadDisqualified, LeadEngaged, LeadQualified, LeadScored
+from ltc_contracts.events import (
+    Contact,
+    Event,
+    LeadCaptured,
+    LeadDisqualified,
+    LeadEngaged,
+    LeadQualified,
+    LeadRecycled,
+    LeadScored,
+)
 from ltc_contracts.money import Money
 
+from lead_svc.domain.disqualification import Disqualification, Kind
+from lead_svc.domain.disqualification import Reason as Listed
 from lead_svc.domain.fields import values_of
 from lead_svc.domain.score import Facts, Score
 
-Status = Literal["new", "contacted", "nurturing", "qualified", "converted", "disqualified"]
+Status = Literal["new", "contacted", "nurturing", "qualified", "converted", "disqualified", "junk"]
 Via = Literal["api", "csv", "form", "webhook", "event"]
 Reason = Literal["score", "high_intent", "person"]
 
+# RULES 1: new -> contacted -> nurturing -> qualified -> converted; disqualified and junk need a reason. A lead that is recycled waits
+# as disqualified and returns to nurturing. It follows sales from anywhere: an opportunity that is worked on is a fact.
 TRANSITIONS: dict[tuple[Status, str], Status] = {
+    ("new", "touch"): "contacted",
+    ("contacted", "touch"): "contacted",
+    ("nurturing", "touch"): "nurturing",
+    ("qualified", "touch"): "qualified",
+    ("converted", "touch"): "converted",
+    ("disqualified", "touch"): "disqualified",
+    ("junk", "touch"): "junk",
+    ("new", "nurture"): "nurturing",
+    ("contacted", "nurture"): "nurturing",
+    ("nurturing", "nurture"): "nurturing",
     ("new", "qualify"): "qualified",
     ("contacted", "qualify"): "qualified",
     ("nurturing", "qualify"): "qualified",
     ("new", "disqualify"): "disqualified",
     ("contacted", "disqualify"): "disqualified",
     ("nurturing", "disqualify"): "disqualified",
-    ("new", "touch"): "contacted",
-    ("contacted", "touch"): "contacted",
-    ("nurturing", "touch"): "nurturing",
-    ("qualified", "touch"): "qualified",
-    ("converted", "touch"): "converted",
+    ("new", "junk"): "junk",
+    ("contacted", "junk"): "junk",
+    ("nurturing", "junk"): "junk",
+    ("disqualified", "junk"): "junk",
+    ("new", "recycle"): "disqualified",
+    ("contacted", "recycle"): "disqualified",
+    ("nurturing", "recycle"): "disqualified",
+    ("qualified", "recycle"): "disqualified",
+    ("converted", "recycle"): "disqualified",
+    ("disqualified", "recycle"): "disqualified",
+    ("junk", "recycle"): "disqualified",
+    ("disqualified", "return"): "nurturing",
+    ("new", "convert"): "converted",
+    ("contacted", "convert"): "converted",
+    ("nurturing", "convert"): "converted",
     ("qualified", "convert"): "converted",
+    ("disqualified", "convert"): "converted",
+    ("junk", "convert"): "converted",
 }
 CONTACTS = {"reply", "meeting"}
 
@@ -122,17 +157,29 @@ def qualify(lead: Lead, score: Score, reason: Reason, owner: str | None, now: da
     return qualified, [event]
 
 
-def disqualify(lead: Lead, reason: str, now: datetime) -> tuple[Lead, list[Event]]:
-    """Not pursued further, with the reason."""
-    gone = replace(lead, status=_turn(lead, "disqualify"), disqualified_reason=reason, version=lead.version + 1, updated_at=now)
-    return gone, [LeadDisqualified(lead_id=lead.id, reason=reason)]
+def disqualify(lead: Lead, reason: Listed, text: str, returns_at: datetime | None, now: datetime) -> tuple[Lead, list[Event]]:
+    """Not pursued further, or not for now, with the reason; `returns_at` is of one that recycles."""
+    moves: dict[Kind, str] = {"disqualified": "disqualify", "junk": "junk", "recycle": "recycle"}
+    gone = replace(
+        lead, status=_turn(lead, moves[reason.kind]), disqualified_reason=text, version=lead.version + 1, updated_at=now
+    )
+    event = LeadDisqualified(lead_id=lead.id, reason=text, code=reason.code, kind=reason.kind, returns_at=returns_at)
+    return gone, [event]
+
+
+def come_back(lead: Lead, waited: Disqualification, now: datetime) -> tuple[Lead, list[Event]]:
+    """The wait is over: the lead is nurtured again, and nobody's."""
+    back = replace(
+        lead, status=_turn(lead, "return"), disqualified_reason=None, owner=None, version=lead.version + 1, updated_at=now
+    )
+    return back, [LeadRecycled(lead_id=lead.id, code=waited.code, reason=waited.reason, disqualified_at=waited.decided_at)]
 
 
 def convert(lead: Lead, now: datetime) -> Lead | None:
     """Sales works on it; None when it was converted already."""
     if lead.status == "converted":
         return None
-    return replace(lead, status=_turn(lead, "convert"), version=lead.version + 1, updated_at=now)
+    return replace(lead, status=_turn(lead, "convert"), disqualified_reason=None, version=lead.version + 1, updated_at=now)
 
 
 def _turn(lead: Lead, move: str) -> Status:

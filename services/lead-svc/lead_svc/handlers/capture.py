@@ -16,6 +16,7 @@ from lead_svc.domain.lead import DuplicateLead, Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
 from lead_svc.handlers import protection, scores
 from lead_svc.store import leads as store
+from lead_svc.store import outcomes
 
 
 @dataclass(slots=True)
@@ -91,3 +92,4 @@ async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
         for event in events:
             tx.emit(event, flow_id=arrival.lead.flow_id, sequence=arrival.lead.version)
     await store.save_leads(tx.conn, [arrival.lead for arrival, _, _ in ready])
+    await outcomes.mark_qualified(tx.conn, [arrival.lead.id for arrival, _, _ in ready], tx.now)

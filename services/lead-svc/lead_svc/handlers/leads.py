@@ -11,6 +11,7 @@ from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
 from lead_svc.handlers import protection, scores
+from lead_svc.store import disqualification, outcomes
 from lead_svc.store import leads as store
 
 
@@ -41,21 +42,13 @@ async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
     result = score(lead.facts, await store.list_activities(tx.conn, lead_id), await store.get_rule(tx.conn, tx.now), tx.now)
     qualified, events = rules.qualify(lead, result, "person", owner, tx.now)
     await store.save_lead(tx.conn, qualified)
+    await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
     await protection.settle(tx, lead_id, "qualified")
     _emit(tx, qualified, events)
     return qualified
 
 
-async def disqualify(tx: Transaction, lead_id: UUID, reason: str) -> Lead:
-    """The lead is not pursued further."""
-    lead, events = rules.disqualify(await store.get_lead_for_update(tx.conn, lead_id), reason, tx.now)
-    await store.save_lead(tx.conn, lead)
-    await protection.settle(tx, lead_id, "disqualified")
-    _emit(tx, lead, events)
-    return lead
-
-
-async def convert(tx: Transaction, lead_id: UUID) -> None:
+async def convert(tx: Transaction, lead_id: UUID) -> Lead:
     """Sales opened an opportunity for it; told again, nothing changes."""
     lead = await store.find_lead_for_update(tx.conn, lead_id)
     if lead is None:
@@ -63,16 +56,25 @@ async def convert(tx: Transaction, lead_id: UUID) -> None:
     converted = rules.convert(lead, tx.now)
     if converted is not None:
         await store.save_lead(tx.conn, converted)
+    return converted or lead
 
 
 async def qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities: Sequence[Activity], rule: Rule) -> Lead:
-    """A (locked) lead that is ready by its score or by what it did goes to sales; any other stays as it is."""
-    reason = qualifies(result, activities, rule)
-    if reason is None or not lead.is_open:
+    """A (locked) lead that is ready by its score or by what it did goes to sales; any other stays as it is.
+
+    One that came back from sales counts by what it did since then, lest it be sent there again at once.
+    """
+    if not lead.is_open or qualifies(result, activities, rule) is None:
+        return lead
+    back = await disqualification.find_return(tx.conn, lead.id)
+    since = [activity for activity in activities if back is None or activity.occurred_at >= back]
+    reason = qualifies(result if back is None else score(lead.facts, since, rule, tx.now), since, rule)
+    if reason is None:
         return lead
     owner = await protection.holder_of(tx, lead.id, None)
     qualified, events = rules.qualify(lead, result, reason, owner, tx.now)
     await store.save_lead(tx.conn, qualified)
+    await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
     await protection.settle(tx, lead.id, "qualified")
     _emit(tx, qualified, events)
     return qualified

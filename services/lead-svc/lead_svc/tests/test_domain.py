@@ -61,7 +61,7 @@ def test_wrong_moves_are_named() -> None:
     with pytest.raises(WrongTransition, match="disqualified"):
         rules.qualify(gone, score(NOBODY, [], RULE, NOW), "person", None, NOW)
     with pytest.raises(WrongTransition):
-        rules.convert(lead(), NOW)
+        rules.engage(lead(status="merged"), "reply", NOW)
     assert rules.convert(lead(status="converted"), NOW) is None
 
 
