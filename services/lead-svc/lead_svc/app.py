@@ -10,6 +10,7 @@ from lead_svc.api import (
     leads,
     protection,
     scores,
+    what_if,
 )
 from lead_svc.settings import Settings
 
@@ -25,6 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 leads.router,
                 protection.router,
                 campaigns.router,
+                what_if.router,  # before the versions of rules, whose paths it would meet
                 scores.router,
                 disqualification.router,
             ],

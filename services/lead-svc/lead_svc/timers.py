@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import decay, disqualification, imports, protection
+from lead_svc.handlers import decay, disqualification, imports, protection, what_if
 
 
 async def import_rows(tx: Transaction) -> int:
@@ -26,9 +26,15 @@ async def return_to_nurturing(tx: Transaction) -> int:
     return await disqualification.return_due(tx, limit=200)
 
 
+async def run_what_if(tx: Transaction) -> int:
+    """The next leads of a run of a proposed rule."""
+    return await what_if.run_chunk(tx, limit=250)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
     Timer("score-due", score_due, every=1.0),
+    Timer("what-if", run_what_if, every=0.5),
     Timer("return-to-nurturing", return_to_nurturing, every=1.0),
 ]

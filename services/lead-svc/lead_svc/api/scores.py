@@ -10,7 +10,7 @@ from ltc_chassis.api import Conn, Now, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events.model import Code, Country
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
 
 from lead_svc.api.leads import LeadView
 from lead_svc.domain.score import Band, Rule, score, words
@@ -124,9 +124,16 @@ class RuleBody(Strict):
 
 
 class NewRule(Strict):
-    version: Code
+    version: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     valid_from: AwareDatetime
     rule: RuleBody
+
+    @field_validator("version")
+    @classmethod
+    def _not_a_path_of_ours(cls, version: str) -> str:
+        if version == "what-if":
+            raise ValueError("this name is taken")
+        return version
 
 
 class RuleView(BaseModel):
