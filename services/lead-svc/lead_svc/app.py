@@ -10,6 +10,7 @@ from lead_svc.api import (
     leads,
     protection,
     scores,
+    visits,
     what_if,
 )
 from lead_svc.settings import Settings
@@ -29,6 +30,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 what_if.router,  # before the versions of rules, whose paths it would meet
                 scores.router,
                 disqualification.router,
+                visits.router,
+                visits.public,
             ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,

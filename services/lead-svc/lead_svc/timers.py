@@ -3,7 +3,8 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import decay, disqualification, imports, protection, what_if
+from lead_svc.handlers import decay, disqualification, imports, protection, visits, what_if
+from lead_svc.settings import Settings
 
 
 async def import_rows(tx: Transaction) -> int:
@@ -31,10 +32,16 @@ async def run_what_if(tx: Transaction) -> int:
     return await what_if.run_chunk(tx, limit=250)
 
 
+async def forget_visits(tx: Transaction) -> int:
+    """Visits older than they are kept."""
+    return await visits.forget_old(tx, keep_days=tx.settings_as(Settings).visit_keep_days, limit=1000)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
     Timer("score-due", score_due, every=1.0),
     Timer("what-if", run_what_if, every=0.5),
     Timer("return-to-nurturing", return_to_nurturing, every=1.0),
+    Timer("forget-visits", forget_visits, every=60.0),
 ]

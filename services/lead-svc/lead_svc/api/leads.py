@@ -16,6 +16,7 @@ from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from lead_svc.api.visits import NewTouch
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout
 from lead_svc.domain.score import Activity, Band, Score, score
@@ -63,6 +64,8 @@ class NewLead(Body):
     contact: NewContact | None = None
     estimated_value: Money | None = None
     activities: Annotated[list[NewActivity], Field(max_length=50)] = []
+    visitor_id: UUID | None = None
+    touches: Annotated[list[NewTouch], Field(max_length=100)] = []
 
 
 class Qualification(Body):
@@ -133,7 +136,7 @@ class RefusalView(BaseModel):
 @router.post("/leads", status_code=201, dependencies=[scope("leads:write")])
 async def create_lead(body: NewLead, tx: Tx) -> LeadView:
     """Capture a lead; its flow begins."""
-    facts = body.model_dump(exclude={"activities", "contact"})
+    facts = body.model_dump(exclude={"activities", "contact", "visitor_id", "touches"})
     facts["estimated_value"] = body.estimated_value
     lead = blank(
         **facts,
@@ -145,8 +148,9 @@ async def create_lead(body: NewLead, tx: Tx) -> LeadView:
         updated_at=tx.now,
     )
     done = [Activity(each.activity, each.occurred_at or tx.now) for each in body.activities]
-    lead = await capture_lead(tx, Arrival(lead, done))
-    return LeadView.of(lead, score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now))
+    arrival = Arrival(lead, done, [each.touch() for each in body.touches], body.visitor_id)
+    lead = await capture_lead(tx, arrival)
+    return LeadView.of(lead, score(lead.facts, arrival.activities, await store.get_rule(tx.conn, tx.now), tx.now))
 
 
 @router.get("/leads", dependencies=[scope("leads:read")])

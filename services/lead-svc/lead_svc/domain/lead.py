@@ -15,6 +15,7 @@ from ltc_contracts.events import (
     LeadQualified,
     LeadRecycled,
     LeadScored,
+    Touch,
 )
 from ltc_contracts.money import Money
 
@@ -108,7 +109,7 @@ class Lead:
         return (self.status, "qualify") in TRANSITIONS
 
 
-def captured(lead: Lead) -> LeadCaptured:
+def captured(lead: Lead, touches: tuple[Touch, ...] = ()) -> LeadCaptured:
     """The event of a new lead; nothing personal is on it."""
     return LeadCaptured(
         lead_id=lead.id,
@@ -119,6 +120,7 @@ def captured(lead: Lead) -> LeadCaptured:
         company=lead.company,
         country=lead.country,
         external_ref=lead.external_ref,
+        touches=touches,
     )
 
 

@@ -6,25 +6,32 @@ a statement or two per batch, never one per lead, since thousands of leads come 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_contracts.errors import Invalid
-from ltc_contracts.events import LeadEngaged
+from ltc_contracts.events import LeadEngaged, Touch
 
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import DuplicateLead, Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import protection, scores
+from lead_svc.domain.visit import told
+from lead_svc.handlers import protection, scores, visits
 from lead_svc.store import leads as store
 from lead_svc.store import outcomes
 
 
 @dataclass(slots=True)
 class Arrival:
-    """One lead on its way in, with what it did so far; `score` is there once it was scored."""
+    """One lead on its way in, with what it did so far; `score` is there once it was scored.
+
+    `visitor_id` names the browser it came with, whose touches and pages become the lead's; `touches` are those the caller kept.
+    """
 
     lead: Lead
     activities: Sequence[Activity] = ()
+    touches: Sequence[Touch] = ()
+    visitor_id: UUID | None = None
     score: Score | None = None
 
 
@@ -32,6 +39,7 @@ async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     """A new lead is known, scored, and qualified if the rule says so. Raises `DuplicateLead` for a known external reference."""
     if any(activity.occurred_at > tx.now for activity in arrival.activities):
         raise Invalid("an activity cannot lie in the future", field="activities")
+    visits.check_touches(arrival.touches, tx.now)
     if not await capture_leads(tx, [arrival]):
         existing = await store.find_lead_id(tx.conn, arrival.lead.external_ref or "")
         raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
@@ -42,6 +50,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Ar
     """Those of the leads that are new, captured; one whose external reference is known is left out. `arrival.lead` is as it is now."""
     rule = await store.get_rule(tx.conn, tx.now)
     new = await _keep(tx, arrivals)
+    await visits.stitch(tx, new)
     await protection.recognise(tx, [arrival.lead for arrival in new], rule)
     _tell(tx, new)
     await _score(tx, new, rule)
@@ -59,7 +68,7 @@ async def _keep(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Arrival]:
 def _tell(tx: Transaction, new: Sequence[Arrival]) -> None:
     for arrival in new:
         lead = arrival.lead
-        tx.emit(rules.captured(lead), flow_id=lead.flow_id, sequence=lead.version)
+        tx.emit(rules.captured(lead, told(arrival.touches)), flow_id=lead.flow_id, sequence=lead.version)
         for activity in arrival.activities:
             tx.emit(
                 LeadEngaged(lead_id=lead.id, activity=activity.code),
