@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ltc_cli.stack.infra import Containers, Infra, watch
 
-pytest_plugins = ["ltc_chassis.testing"]
+pytest_plugins = ["ltc_chassis.testing", "ltc_chassis.testing_mail"]
 
 
 @pytest.fixture(scope="session")

@@ -9,16 +9,17 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from ltc_chassis import errors, health, idempotency, inbox, migrate, operations
+from ltc_chassis import errors, health, idempotency, inbox, mailroom, migrate, operations
 from ltc_chassis.consumer import Consumers, Processor
 from ltc_chassis.db import Transaction, is_down
 from ltc_chassis.limits import BodyLimit
+from ltc_chassis.mailroom import routes as mail_routes
 from ltc_chassis.relay import Relay
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.settings import ChassisSettings
 from ltc_chassis.subscriber import Subscriber
 from ltc_chassis.telemetry import HttpTelemetry, configure_logging
-from ltc_chassis.timers import Timer, loop
+from ltc_chassis.timers import Errand, Timer, loop
 
 logger = logging.getLogger(__name__)
 _DRAIN_S = 3.0
@@ -27,14 +28,15 @@ _RETRY_PARKED_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of a service, by name."""
+    """The parts of a service, by name. `mails`: it sends mail by `mailroom.post`."""
 
     name: str
     package: str
     settings: ChassisSettings
     routers: Sequence[APIRouter]
     consumers: Consumers = field(default_factory=Consumers)
-    timers: Sequence[Timer] = ()
+    timers: Sequence[Timer | Errand] = ()
+    mails: bool = False
 
 
 def build(service: Service) -> FastAPI:
@@ -42,6 +44,7 @@ def build(service: Service) -> FastAPI:
     runtime = Runtime.create(service.name, service.package, service.settings)
     processor = Processor(runtime, service.consumers)
     connected = bool(service.settings.kafka_bootstrap)
+    mails: list[Timer | Errand] = [mailroom.sender(), mailroom.retention(service.settings)] if service.mails else []
     subscriber = Subscriber(runtime, service.consumers, processor) if connected and service.consumers.topics else None
     relay = Relay(runtime) if connected and service.settings.relay == "inprocess" else None
 
@@ -49,7 +52,7 @@ def build(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         configure_logging(f"{service.name}-svc", service.settings.log_level)
         await runtime.db.open()
-        work = _Work(runtime, processor, subscriber, relay, (*service.timers, *_own_timers(runtime)))
+        work = _Work(runtime, processor, subscriber, relay, (*service.timers, *mails, *_own_timers(runtime)))
         await work.start()
         try:
             yield
@@ -66,8 +69,10 @@ def build(service: Service) -> FastAPI:
     app.state.subscriber = subscriber
     app.state.consumers = service.consumers
     app.state.throttles = {}
+    app.state.mails = service.mails
     errors.install(app)
-    for router in (*service.routers, operations.router, operations.documents, health.router):
+    mail_router = [mail_routes.router] if service.mails else []
+    for router in (*service.routers, *mail_router, operations.router, operations.documents, health.router):
         app.include_router(router)
     app.add_middleware(BodyLimit, max_bytes=service.settings.max_body_bytes)
     app.add_middleware(HttpTelemetry, telemetry=runtime.telemetry)
@@ -83,7 +88,7 @@ class _Work:
         processor: Processor,
         subscriber: Subscriber | None,
         relay: Relay | None,
-        timers: Sequence[Timer],
+        timers: Sequence[Timer | Errand],
     ) -> None:
         self._runtime = runtime
         self._processor = processor

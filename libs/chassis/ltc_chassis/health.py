@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from ltc_chassis import outbox, parking
 from ltc_chassis.api import runtime_of
 from ltc_chassis.db import is_down
+from ltc_chassis.mailroom import store as mail_store
 from ltc_chassis.subscriber import Subscriber
 
 router = APIRouter(tags=["health"])
@@ -42,6 +43,8 @@ async def ready(request: Request) -> Response:
     body: dict[str, Any] = {"status": "not ready" if reasons else "ready", "service": f"{runtime.name}-svc"}
     if reasons:
         body["reasons"] = reasons
+    if request.app.state.mails and not runtime.settings.smtp_host:
+        body["notes"] = {"mail": "mails wait: LTC_SMTP_HOST is not set"}
     return JSONResponse(body, 503 if reasons else 200)
 
 
@@ -60,6 +63,11 @@ async def metrics(request: Request) -> Response:
             telemetry.outbox_age.set(await outbox.oldest_age_s(conn))
             for state, count in (await parking.counts(conn)).items():
                 telemetry.parked_now.labels(state).set(count)
+            if request.app.state.mails:
+                mails, age = await mail_store.unsettled(conn, runtime.clock.now())
+                for state in ("waiting", "handing_over", "failed", "in_doubt"):
+                    telemetry.mails_now.labels(state).set(mails.get(state, 0))
+                telemetry.mail_age.set(age)
     except Exception as error:
         if not is_down(error):
             raise

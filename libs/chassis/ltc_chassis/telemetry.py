@@ -69,6 +69,10 @@ class Telemetry:
         self.tombstones = Counter("ltc_tombstones_total", "Records without a value, ignored.", ["topic"], registry=self.registry)
         self.parked_now = Gauge("ltc_parked", "Records parked at the moment.", ["state"], registry=self.registry)
         self.outbox_age = Gauge("ltc_outbox_oldest_age_seconds", "Age of the oldest unsent event.", registry=self.registry)
+        self.mails_now = Gauge("ltc_mails", "Mails neither sent nor discarded at the moment.", ["state"], registry=self.registry)
+        self.mail_age = Gauge(
+            "ltc_mail_oldest_due_age_seconds", "Age of the oldest due mail, business time.", registry=self.registry
+        )
         self.lag = Gauge("ltc_consumer_lag", "Records behind the end.", ["topic", "partition"], registry=self.registry)
         self.oldest_record_age = Gauge(
             "ltc_consumer_oldest_record_age_seconds", "Age of the oldest unprocessed record.", registry=self.registry

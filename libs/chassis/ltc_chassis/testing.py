@@ -44,7 +44,7 @@ from ltc_chassis.consumer import Consumers, Processor
 from ltc_chassis.db import Database, connect
 from ltc_chassis.ids import new_id
 from ltc_chassis.runtime import Runtime
-from ltc_chassis.timers import Timer, run_until_idle
+from ltc_chassis.timers import Errand, Timer, run_until_idle
 
 Outcome = Literal["processed", "duplicate", "parked"]
 _offsets = itertools.count()
@@ -330,7 +330,7 @@ def parked(db: Database) -> Callable[[], Awaitable[list[asyncpg.Record]]]:
 
 
 @pytest.fixture
-def run_timer(runtime: Runtime) -> Callable[[Timer], Awaitable[int]]:
+def run_timer(runtime: Runtime) -> Callable[[Timer | Errand], Awaitable[int]]:
     """Runs a timer until nothing is due."""
     return functools.partial(run_until_idle, runtime)
 

@@ -31,7 +31,16 @@ class Timer:
     every: float = 0.2
 
 
-async def run_until_idle(runtime: Runtime, timer: Timer) -> int:
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Like a `Timer`, for work that goes out to the world between two transactions: it opens its own."""
+
+    name: str
+    work: Callable[[Runtime], Awaitable[int]]
+    every: float = 0.2
+
+
+async def run_until_idle(runtime: Runtime, timer: Timer | Errand) -> int:
     """Handle everything that is due now, a transaction at a time; returns how many rows."""
     total = 0
     while True:
@@ -42,19 +51,22 @@ async def run_until_idle(runtime: Runtime, timer: Timer) -> int:
         runtime.telemetry.timer_runs.labels(timer.name).inc(handled)
 
 
-async def _one_claim(runtime: Runtime, timer: Timer) -> int:
+async def _one_claim(runtime: Runtime, timer: Timer | Errand) -> int:
     """One transaction in a trace of its own, since what it emits is caused by the clock; an idle poll leaves no span."""
     span = runtime.telemetry.tracer.start_span(f"timer {timer.name}", kind=SpanKind.INTERNAL)
     with use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
-        async with runtime.db.transaction() as tx:
-            handled = await timer.work(tx)
+        if isinstance(timer, Errand):
+            handled = await timer.work(runtime)
+        else:
+            async with runtime.db.transaction() as tx:
+                handled = await timer.work(tx)
     if handled:
         span.set_attribute(names.LTC_TIMER_ROWS, handled)
         span.end()
     return handled
 
 
-async def loop(runtime: Runtime, timer: Timer) -> None:
+async def loop(runtime: Runtime, timer: Timer | Errand) -> None:
     """Poll until cancelled. An error is logged and counted; the next poll tries again."""
     while True:
         pause = timer.every

@@ -104,6 +104,7 @@ async def test_no_route_but_health_answers_without_a_token(app: FastAPI, anonymo
     assert len(closed) >= 10
     for method, path in closed:
         path = path.replace("{note_id}", "019b0000-0000-7000-8000-000000000000").replace("{parked_id}", "1")
+        path = path.replace("{mail_id}", "019b0000-0000-7000-8000-000000000000")
         reply = await anonymous.request(method, path)
         assert reply.status_code == 401, (method, path)
         assert reply.headers["www-authenticate"] == "Bearer"

@@ -145,5 +145,6 @@ def create_app(
             routers=[_router(noted), custom_fields.routes(entities=("note", "page")), letterhead.routes()],
             consumers=make_consumers(pinged, noted),
             timers=[Timer("nothing", _nothing_due)],
+            mails=True,
         )
     )
