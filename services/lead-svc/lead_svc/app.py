@@ -35,5 +35,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
+            mails=True,
         )
     )

@@ -28,5 +28,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
+            mails=True,
         )
     )
