@@ -31,8 +31,11 @@ def _topic(owner: str, event: type[Event], *readers: str) -> Topic:
 
 TOPICS: tuple[Topic, ...] = (
     _topic("lead", e.LeadCaptured),
+    _topic("lead", e.LeadChanged),
     _topic("lead", e.LeadEngaged),
     _topic("lead", e.LeadScored),
+    _topic("lead", e.LeadFirstResponded),
+    _topic("lead", e.LeadSlaBreached),
     _topic("lead", e.LeadQualified, "sales"),
     _topic("lead", e.LeadDisqualified),
     _topic("lead", e.LeadRecycled),

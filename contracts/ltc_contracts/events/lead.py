@@ -15,7 +15,7 @@ class LeadCaptured(Event):
     """A new lead is known; its flow begins."""
 
     TOPIC: ClassVar[str] = "lead.captured"
-    VERSION: ClassVar[str] = "1.1"
+    VERSION: ClassVar[str] = "1.2"
     SUBJECT: ClassVar[str] = "lead_id"
 
     lead_id: UUID
@@ -33,6 +33,26 @@ class LeadCaptured(Event):
     partner: Name | None = None
     touches: Annotated[tuple[Touch, ...], Field(max_length=100, description="oldest first; first and last are among them")] = ()
     duplicate_of: UUID | None = None
+    custom: Custom = Field(default_factory=dict)
+    # 1.2
+    channel_group: Code | None = None
+
+
+class LeadChanged(Event):
+    """What is known of the lead changed, or the segments it belongs to; carries how it is now. Nothing personal is on it."""
+
+    TOPIC: ClassVar[str] = "lead.changed"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    changed: Annotated[tuple[Name, ...], Field(max_length=300, description="names of what changed, as custom.<key>")]
+    company: Name | None = None
+    country: Country | None = None
+    industry: Code | None = None
+    company_size: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    region: Name | None = None
+    channel_group: Code | None = None
+    segments: Annotated[tuple[Code, ...], Field(max_length=50, description="the most important first")] = ()
     custom: Custom = Field(default_factory=dict)
 
 
@@ -223,3 +243,39 @@ class PersonErased(Event):
 
     erasure_id: UUID
     lead_ids: Annotated[tuple[UUID, ...], Field(max_length=10_000)]
+
+
+class LeadFirstResponded(Event):
+    """A rep got back to the lead for the first time; the time it took is measured in business hours."""
+
+    TOPIC: ClassVar[str] = "lead.first_responded"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    activity: Code
+    by: Name | None = None
+    policy: Code
+    policy_version: Annotated[int, Field(ge=1)]
+    started_at: AwareDatetime
+    due_at: AwareDatetime
+    business_minutes: Annotated[int, Field(ge=0, description="whole minutes of business hours from the start to the response")]
+    target_minutes: Annotated[int, Field(ge=1)]
+    within_target: bool
+
+
+class LeadSlaBreached(Event):
+    """Nobody got back to the lead in the time that the policy allows; each level of escalation is told once."""
+
+    TOPIC: ClassVar[str] = "lead.sla_breached"
+    SUBJECT: ClassVar[str] = "lead_id"
+
+    lead_id: UUID
+    escalation: Literal["first_response"]
+    level: Annotated[int, Field(ge=1, le=10)]
+    escalate_to: Name | None = None
+    owner: Name | None = None
+    policy: Code
+    policy_version: Annotated[int, Field(ge=1)]
+    started_at: AwareDatetime
+    due_at: Annotated[AwareDatetime, Field(description="when this level was due")]
+    target_minutes: Annotated[int, Field(ge=1, description="of business hours, for the first response")]

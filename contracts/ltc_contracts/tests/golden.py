@@ -315,6 +315,28 @@ STEPS: list[Step] = [
         ),
         "lead", 91, OTHER_FLOW, 3, None,
     ),
+    (
+        e.LeadChanged(
+            lead_id=LEAD, changed=("company_size", "custom.machines", "segments"), company=CUSTOMER.name, country="IT",
+            industry="manufacturing", company_size=120, region="south", channel_group="inbound", segments=("b2b", "mid-size"),
+            custom={"machines": 14, "erp": "none"},
+        ),
+        "lead", 0.5, FLOW, 2, None,
+    ),
+    (
+        e.LeadFirstResponded(
+            lead_id=LEAD, activity="call", by=OWNER, policy="standard", policy_version=1, started_at=START,
+            due_at=START + timedelta(hours=1), business_minutes=42, target_minutes=60, within_target=True,
+        ),
+        "lead", 0.6, FLOW, 2, None,
+    ),
+    (
+        e.LeadSlaBreached(
+            lead_id=OTHER["lead"], escalation="first_response", level=1, escalate_to="Team lead", owner=OWNER, policy="standard",
+            policy_version=1, started_at=START, due_at=START + timedelta(hours=1), target_minutes=60,
+        ),
+        "lead", 0.7, OTHER_FLOW, 1, None,
+    ),
 ]  # fmt: skip
 
 
