@@ -19,7 +19,7 @@ from metrics_svc.domain import STAGES
 from metrics_svc.registry import DIMENSIONS, Kpi, registry
 
 router = make_router(prefix="/v1", tags=["metrics"])
-Dimension = Literal["channel", "source", "owner", "country"]
+Dimension = Literal["channel", "source", "campaign", "owner", "team", "region", "product", "segment", "country"]
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 

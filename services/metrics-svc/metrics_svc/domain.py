@@ -37,6 +37,11 @@ class Milestone:
     source: str | None = None
     owner: str | None = None
     country: str | None = None
+    team: str | None = None
+    region: str | None = None
+    product: str | None = None
+    segment: str | None = None
+    campaign: str | None = None
 
 
 def milestone(topic: str, data: Data) -> Milestone | None:
@@ -70,22 +75,38 @@ def _plain(kind: str) -> Callable[[Data], Milestone]:
 
 def _lead(kind: str) -> Callable[[Data], Milestone]:
     return lambda data: Milestone(
-        kind, channel=data["channel"], source=data["source"], country=data.get("country"), owner=data.get("owner")
+        kind,
+        channel=data["channel"],
+        source=data["source"],
+        country=data.get("country"),
+        owner=data.get("owner"),
+        region=data.get("region"),
+        campaign=data.get("campaign"),
     )
 
 
+def _deal(data: Data) -> dict[str, Any]:
+    """The dimensions that a deal tells; of several products the first one counts."""
+    return {
+        **{name: data.get(name) for name in ("owner", "team", "region", "segment", "campaign")},
+        "product": next(iter(data.get("products") or ()), None),
+    }
+
+
 def _opened(data: Data) -> Milestone:
-    return Milestone("opportunity", owner=data.get("owner"), channel=data.get("channel"), source=data.get("source"))
+    return Milestone(
+        "opportunity", channel=data.get("channel"), source=data.get("source"), country=data.get("country"), **_deal(data)
+    )
 
 
 def _won(data: Data) -> Milestone:
     currency, amount = _money(data, "value")
-    return Milestone("won", currency, net=amount, owner=data.get("owner"), begun_at=datetime.fromisoformat(data["opened_at"]))
+    return Milestone("won", currency, net=amount, begun_at=datetime.fromisoformat(data["opened_at"]), **_deal(data))
 
 
 def _lost(data: Data) -> Milestone:
     currency, amount = _money(data, "value") if data.get("value") else (None, None)
-    return Milestone("lost", currency, net=amount, owner=data.get("owner"), begun_at=datetime.fromisoformat(data["opened_at"]))
+    return Milestone("lost", currency, net=amount, begun_at=datetime.fromisoformat(data["opened_at"]), **_deal(data))
 
 
 def _delivered(data: Data) -> Milestone:
@@ -130,7 +151,13 @@ def _paid(data: Data) -> Milestone:
 def _spend(data: Data) -> Milestone:
     currency, change = _money(data, "change")
     return Milestone(
-        "spend", currency, net=change, channel=data["channel"], source=data["campaign"], due_on=date.fromisoformat(data["day"])
+        "spend",
+        currency,
+        net=change,
+        channel=data["channel"],
+        source=data["spend_source"],
+        campaign=data["campaign"],
+        due_on=date.fromisoformat(data["day"]),
     )
 
 

@@ -5,12 +5,13 @@ import importlib.resources
 import re
 from dataclasses import dataclass
 
-DIMENSIONS = ("channel", "source", "owner", "country")
+DIMENSIONS = ("channel", "source", "campaign", "owner", "team", "region", "product", "segment", "country")
 # The facts each number is made of, so that it can be opened to the events behind it.
 KINDS = {
     "funnel": ("lead", "qualified", "opportunity", "quoted", "won", "ordered", "delivered", "invoiced", "paid"),
     "lead_conversion_rate": ("lead", "opportunity"),
     "win_rate": ("won", "lost"),
+    "deals": ("won", "lost"),
     "sales_cycle": ("won",),
     "order_processing_time": ("contracted", "ordered", "delivered"),
     "on_time_delivery": ("delivered",),

@@ -1,9 +1,9 @@
 -- name: cac
 -- version: 1
 -- unit: money
--- definition: Marketing spend in the window / flows whose order was confirmed in it; per currency, by channel.
+-- definition: Marketing spend in the window / flows whose order was confirmed in it; per currency, by channel or campaign.
 WITH spend AS (
-    SELECT CASE $5::text WHEN '' THEN 'all' WHEN 'channel' THEN f.channel ELSE 'unknown' END AS key, f.currency, sum(f.net) AS amount
+    SELECT CASE $5::text WHEN '' THEN 'all' WHEN 'channel' THEN f.channel WHEN 'campaign' THEN f.campaign ELSE 'unknown' END AS key, f.currency, sum(f.net) AS amount
     FROM facts($3, $4) f WHERE f.kind = 'spend' AND f.occurred_at BETWEEN $1 AND $2 GROUP BY 1, 2),
 won AS (
     SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, count(DISTINCT f.flow_id) AS customers

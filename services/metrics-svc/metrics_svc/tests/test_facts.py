@@ -78,12 +78,34 @@ async def test_every_event_is_kept_once(client: httpx.AsyncClient, deliver: Deli
         ("overdue_amount", {"EUR": "4527.81"}),
         ("collected", {"EUR": "2000.00"}),
         ("invoiced", {"EUR": "6527.81"}),
+        ("deals", {"won": "1", "lost": "1", "won_value_EUR": "5350.66", "lost_value_EUR": "5350.66"}),
         ("marketing_spend", {"EUR": "182.40"}),
         ("cac", {"EUR": "182.40"}),
     ],
 )
 async def test_a_kpi_of_the_golden_deal(client: httpx.AsyncClient, name: str, expected: dict[str, str]) -> None:
     assert await values(client, name) == expected
+
+
+@pytest.mark.usefixtures("deal")
+@pytest.mark.parametrize(
+    ("dimension", "key"),
+    [
+        ("owner", "Darcel Schlecht"),
+        ("team", "South"),
+        ("region", "south"),
+        ("product", "SUPPORT"),
+        ("segment", "b2b"),
+        ("campaign", "spring"),
+    ],
+)
+async def test_deals_can_be_cut_by_what_they_tell(client: httpx.AsyncClient, dimension: str, key: str) -> None:
+    assert (await values(client, "deals", by=dimension))[f"{key}.won"] == "1"
+
+
+@pytest.mark.usefixtures("deal")
+async def test_spend_is_cut_by_campaign(client: httpx.AsyncClient) -> None:
+    assert await values(client, "cac", by="campaign") == {"spring.EUR": "182.40"}
 
 
 @pytest.mark.usefixtures("deal")
