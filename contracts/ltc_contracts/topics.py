@@ -50,6 +50,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic("sales", e.OpportunityStageChanged),
     _topic("sales", e.OpportunityWon, "lead"),
     _topic("sales", e.OpportunityLost, "lead"),
+    _topic("sales", e.ActivityLogged),
     _topic("sales", e.QuoteSent),
     _topic("sales", e.QuoteAccepted),
     _topic("sales", e.ContractSigned, "order"),

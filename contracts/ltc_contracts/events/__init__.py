@@ -39,6 +39,7 @@ from ltc_contracts.events.order import (
     OrderReceived,
 )
 from ltc_contracts.events.sales import (
+    ActivityLogged,
     CommissionAccrued,
     CommissionClawedBack,
     CommissionVested,
@@ -53,6 +54,7 @@ from ltc_contracts.events.sales import (
 )
 
 __all__ = [
+    "ActivityLogged",
     "CampaignSpendRecorded",
     "CommissionAccrued",
     "CommissionClawedBack",

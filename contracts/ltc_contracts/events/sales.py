@@ -46,9 +46,10 @@ class OpportunityOpened(Event):
 
 
 class OpportunityStageChanged(Event):
-    """The deal moved, with the stage it left and the time spent there."""
+    """The deal moved, with the stage it left and the time spent there. `skipped` are stages that it passed over."""
 
     TOPIC: ClassVar[str] = "opportunity.stage_changed"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "opportunity_id"
 
     opportunity_id: UUID
@@ -56,6 +57,10 @@ class OpportunityStageChanged(Event):
     to_stage: Code
     probability: Probability
     seconds_in_stage: Annotated[int, Field(ge=0)]
+    # 1.1
+    pipeline: Code | None = None
+    backward: bool = False
+    skipped: Annotated[tuple[Code, ...], Field(max_length=30)] = ()
 
 
 class OpportunityWon(Event):
@@ -104,6 +109,19 @@ class OpportunityLost(Event):
     campaign: Name | None = None
     products: Products = ()
     competitors: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+
+
+class ActivityLogged(Event):
+    """Somebody was in touch with a customer, or did a task: of what type and who, never the content. On a deal's flow, if it has one."""
+
+    TOPIC: ClassVar[str] = "activity.logged"
+    SUBJECT: ClassVar[str] = "activity_id"
+
+    activity_id: UUID
+    type: Code
+    by: Name
+    account_id: UUID | None = None
+    opportunity_id: UUID | None = None
 
 
 class QuoteSent(Event):

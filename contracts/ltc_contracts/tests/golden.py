@@ -110,7 +110,8 @@ STEPS: list[Step] = [
     ),
     (
         e.OpportunityStageChanged(
-            opportunity_id=OPPORTUNITY, from_stage="qualification", to_stage="proposal", probability=50, seconds_in_stage=172800
+            opportunity_id=OPPORTUNITY, from_stage="qualification", to_stage="proposal", probability=50, seconds_in_stage=172800,
+            pipeline="default", skipped=("discovery",),
         ),
         "sales", 3, FLOW, 2, None,
     ),
@@ -336,6 +337,12 @@ STEPS: list[Step] = [
             policy_version=1, started_at=START, due_at=START + timedelta(hours=1), target_minutes=60,
         ),
         "lead", 0.7, OTHER_FLOW, 1, None,
+    ),
+    (
+        e.ActivityLogged(
+            activity_id=uid(15), type="call", by=OWNER, account_id=CUSTOMER.customer_id, opportunity_id=OPPORTUNITY
+        ),
+        "sales", 2, FLOW, 1, None,
     ),
 ]  # fmt: skip
 

@@ -1,11 +1,11 @@
 """sales-svc: from a qualified lead to a signed contract."""
 
 from fastapi import FastAPI
-from ltc_chassis import letterhead
+from ltc_chassis import custom_fields, letterhead
 from ltc_chassis.app import Service, build
 
 from sales_svc import consumers, timers
-from sales_svc.api import accounts, commission_plans, commissions, contacts, contracts, opportunities, quotes
+from sales_svc.api import accounts, commission_plans, commissions, contacts, contracts, opportunities, pipelines, policy, quotes
 from sales_svc.settings import Settings
 
 
@@ -19,11 +19,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[
                 accounts.router,
                 contacts.router,
+                pipelines.router,
+                policy.router,
                 opportunities.router,
                 quotes.router,
                 contracts.router,
                 commissions.router,
                 commission_plans.router,
+                custom_fields.routes(entities=("account", "opportunity", "quote")),
                 letterhead.routes(),
             ],
             consumers=consumers.consumers,

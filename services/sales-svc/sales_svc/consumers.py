@@ -5,15 +5,15 @@ from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import InvoiceCredited, InvoiceIssued, LeadQualified, OrderCancelled, PaymentAllocated, PaymentRefunded
 
-from sales_svc.handlers import commissions, opportunities
+from sales_svc.handlers import commissions, opening
 
 consumers = Consumers()
 
 
 @consumers.on(LeadQualified)
 async def lead_qualified(tx: Transaction, event: LeadQualified, envelope: Envelope) -> None:
-    """A qualified lead opens an opportunity."""
-    await opportunities.open_from_lead(tx, event, flow_id=envelope.flow_id or event.lead_id)
+    """A qualified lead opens an opportunity, unless another rep has one with the customer."""
+    await opening.open_from_lead(tx, event, flow_id=envelope.flow_id or event.lead_id)
 
 
 @consumers.on(OrderCancelled)

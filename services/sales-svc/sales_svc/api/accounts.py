@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Response
@@ -13,7 +13,7 @@ from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
 from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body, ChangeView, Edit, IfMatch, Search, Version
+from sales_svc.api.shapes import Body, ChangeView, CustomValues, Edit, IfMatch, Search, Version
 from sales_svc.domain.account import Account, Member, site_domain, vat_key
 from sales_svc.handlers import accounts as handlers
 from sales_svc.store import accounts, changes
@@ -39,6 +39,7 @@ class NewAccount(Body):
     size: Size | None = None
     owner: Name | None = None
     parent_id: UUID | None = None
+    custom: CustomValues = Field(default_factory=dict)
 
 
 class AccountEdit(Edit):
@@ -52,6 +53,7 @@ class AccountEdit(Edit):
     size: Size | None = None
     owner: Name | None = None
     parent_id: UUID | None = None
+    custom: CustomValues = Field(default_factory=dict)
 
 
 class MemberBody(Body):
@@ -90,6 +92,7 @@ class AccountView(BaseModel):
     size: int | None
     owner: str | None
     parent_id: UUID | None
+    custom: dict[str, Any] = Field(default_factory=dict)
     team: list[MemberBody] = Field(default_factory=list)
     version: int
     created_at: datetime

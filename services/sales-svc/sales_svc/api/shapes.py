@@ -14,6 +14,8 @@ from sales_svc.store.changes import Change
 # Numbers come as strings: a JSON number may have been a float on its way.
 Exact = Annotated[Decimal, Field(strict=False, max_digits=20, decimal_places=6, allow_inf_nan=False)]
 Version = Annotated[int, Field(ge=1, le=2_000_000_000)]
+# Checked against the fields that the company defined; here only bounded.
+CustomValues = Annotated[dict[Annotated[str, Field(max_length=63)], Any], Field(max_length=200)]
 Search = Annotated[str, Field(min_length=1, max_length=200)]
 
 

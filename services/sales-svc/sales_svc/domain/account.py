@@ -100,6 +100,14 @@ def site_domain(website: str) -> str:
     return host
 
 
+def known_domain(website: str | None) -> str | None:
+    """The host of an address that nobody checked; None when there is none in it."""
+    try:
+        return site_domain(website) if website else None
+    except Invalid:
+        return None
+
+
 def new(account_id: UUID, given: Mapping[str, Any], now: datetime) -> Account:
     """A company as it is first told; `given` names at least `name`."""
     blank: dict[str, Any] = dict.fromkeys(("country", "website", "domain", "vat_id", "industry", "segment", "region", "size"))

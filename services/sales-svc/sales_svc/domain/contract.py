@@ -71,7 +71,7 @@ def sign(
     if _digest(contract.document) != contract.document_sha256 or draw_up(quote)[1] != contract.document_sha256:
         raise DocumentChanged(f"contract {contract.number} does not match its digest; draw it up again")
     signed = replace(contract, state=state, signed_by=signed_by, signed_at=now, version=contract.version + 1, updated_at=now)
-    won, change, told = deals.win(opportunity, contract.id, quote.net, now)
+    won, change, told = deals.win(opportunity, contract.id, quote.net, now, products=[line.sku for line in quote.lines])
     events: list[Event] = [
         ContractSigned(
             contract_id=contract.id,

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from ltc_chassis import custom_fields
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, NotFound
+from ltc_rules import custom_fields as fields
 
 from sales_svc.domain import account as rules
 from sales_svc.domain.account import Account, AccountExists, Member
@@ -16,7 +18,9 @@ from sales_svc.store import accounts, changes, contacts
 
 async def create_account(tx: Transaction, given: Mapping[str, Any], by: str) -> Account:
     """A new company. Raises `AccountExists` when its name in its country, or its VAT id, is known."""
-    made = rules.new(new_id(), given, tx.now)
+    defs = await custom_fields.load(tx.conn, "account")
+    custom = fields.merge({}, fields.validate(defs, given.get("custom") or {}))
+    made = rules.new(new_id(), {**given, "custom": custom}, tx.now)
     await _claim(tx, made, {})
     if made.parent_id is not None:
         await _check_tree(tx, made)
@@ -33,7 +37,12 @@ async def change_account(
         await accounts.lock_tree(tx.conn)
     account = await locked_account(tx, account_id)
     require_version("the account", account.version, expected)
-    changed, what = rules.change(account, given, tx.now)
+    wanted = dict(given)
+    if "custom" in wanted:
+        defs = await custom_fields.load(tx.conn, "account")
+        partial = fields.validate(defs, wanted["custom"] or {}, partial=True)
+        wanted["custom"] = fields.merge(account.custom, partial)
+    changed, what = rules.change(account, wanted, tx.now)
     if not what:
         return account
     await _claim(tx, changed, account.identities)
@@ -79,11 +88,7 @@ async def merge(tx: Transaction, winner_id: UUID, loser_id: UUID, by: str, *, ex
 
 async def account_of(tx: Transaction, company: str, country: str | None, website: str | None = None) -> UUID:
     """The account that a company's name, country and web site mean; made when nobody knows it."""
-    try:
-        domain = rules.site_domain(website) if website else None
-    except Invalid:  # what a lead says about itself is not checked anywhere
-        domain = None
-    known = await accounts.find_account_id(tx.conn, company, country, domain)
+    known = await accounts.find_account_id(tx.conn, company, country, rules.known_domain(website))
     if known is not None:
         return await accounts.live_account_id(tx.conn, known)
     return await accounts.upsert_account(tx.conn, new_id(), company, country, tx.now)

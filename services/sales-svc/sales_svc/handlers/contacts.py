@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import Invalid
+from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.events import Contact as Person
 
 from sales_svc.domain import contact as rules
@@ -84,6 +84,14 @@ async def person_of(tx: Transaction, account_id: UUID | None, person: Person) ->
     assert account_id is not None
     assert email is not None
     return await contacts.find_by_email(tx.conn, account_id, email)
+
+
+async def named_contact(tx: Transaction, contact_id: UUID) -> Contact:
+    """The contact that a caller names for something else. Raises `Invalid` for an unknown one."""
+    try:
+        return await contacts.get_contact(tx.conn, contact_id)
+    except NotFound as error:
+        raise Invalid(error.reason, field="contact_id") from error
 
 
 async def change_contact(

@@ -13,8 +13,8 @@ from sales_svc.domain import quote as rules
 from sales_svc.domain.opportunity import Opportunity
 from sales_svc.domain.quote import Quote
 from sales_svc.handlers.numbers import next_number
-from sales_svc.handlers.opportunities import move_stage
-from sales_svc.store import accounts, opportunities, pipelines, quotes
+from sales_svc.handlers.opportunities import reach_stage
+from sales_svc.store import accounts, opportunities, quotes
 
 QUOTE_VALID_DAYS = 30  # where the seller names no last day
 
@@ -60,15 +60,12 @@ async def draft_quote(
 
 
 async def send_quote(tx: Transaction, quote_id: UUID) -> Quote:
-    """The offer goes out; a deal that was not that far moves to the stage `proposal`."""
+    """The offer goes out; a deal that was not that far moves to the stage `proposal`, if its criteria are met."""
     opportunity, quote = await locked(tx, quote_id)
     deals.require_offerable(opportunity)
     sent, events = rules.send(quote, tx.now)
     await quotes.save_quote(tx.conn, sent)
-    stages = {stage.code: stage for stage in await pipelines.list_stages(tx.conn)}
-    present, proposal = stages.get(opportunity.stage), stages.get("proposal")
-    if present is not None and proposal is not None and present.position < proposal.position:
-        await move_stage(tx, opportunity.id, proposal.code)
+    await reach_stage(tx, opportunity, "proposal")
     for event in events:
         tx.emit(event, flow_id=sent.flow_id, sequence=sent.version)
     return sent

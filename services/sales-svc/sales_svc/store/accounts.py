@@ -87,6 +87,23 @@ async def save_account(conn: Connection, a: Account) -> None:
     )
 
 
+async def lock_and_complete(
+    conn: Connection, account_id: UUID, *, industry: str | None, size: int | None, website: str | None, domain: str | None
+) -> None:
+    """What a lead tells of the company fills what is empty. The account is locked until the transaction ends."""
+    await conn.execute(
+        """
+        WITH locked AS (SELECT id FROM account WHERE id = $1 FOR NO KEY UPDATE)
+        UPDATE account a SET industry = coalesce(industry, $2::text), size = coalesce(size, $3::integer), version = version + 1,
+               website = coalesce(website, $4::text), domain = CASE WHEN website IS NULL THEN $5::text ELSE domain END
+        FROM locked WHERE a.id = locked.id
+          AND ((industry IS NULL AND $2::text IS NOT NULL) OR (size IS NULL AND $3::integer IS NOT NULL)
+               OR (website IS NULL AND $4::text IS NOT NULL))
+        """,
+        *(account_id, industry, size, website, domain),
+    )
+
+
 async def claim_identity(conn: Connection, kind: str, value: str, account_id: UUID) -> UUID:
     """Whose identity it is from now on, or was already."""
     owner: UUID = await conn.fetchval(
@@ -304,7 +321,7 @@ async def count_below(conn: Connection, account_id: UUID) -> int:
 
 
 async def move_everything(conn: Connection, loser: UUID, winner: UUID) -> None:
-    """What hangs on the loser hangs on the winner: identities, tombstones, children, team, deals (with their quotes and contracts)."""
+    """What hangs on the loser hangs on the winner: identities, tombstones, children, team, deals (with quotes and contracts), activities."""
     for statement in _MOVES:
         await conn.execute(statement, loser, winner)
 
@@ -318,6 +335,8 @@ _MOVES = (
     INSERT INTO account_member (account_id, member, role) SELECT $2, member, role FROM gone ON CONFLICT DO NOTHING
     """,
     "UPDATE opportunity SET account_id = $2 WHERE account_id = $1",
+    "UPDATE activity SET account_id = $2 WHERE account_id = $1",
+    "UPDATE held_lead SET account_id = $2 WHERE account_id = $1",
 )
 
 

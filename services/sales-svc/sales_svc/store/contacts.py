@@ -116,6 +116,14 @@ _MOVES = (
     WHERE gone.account_id = $1 AND kept.account_id = $2 AND o.contact_id = gone.id
     """,
     """
+    UPDATE activity a SET contact_id = kept.id FROM contact gone JOIN contact kept ON kept.email_key = gone.email_key
+    WHERE gone.account_id = $1 AND kept.account_id = $2 AND a.contact_id = gone.id
+    """,
+    """
+    UPDATE held_lead h SET contact_id = kept.id FROM contact gone JOIN contact kept ON kept.email_key = gone.email_key
+    WHERE gone.account_id = $1 AND kept.account_id = $2 AND h.contact_id = gone.id
+    """,
+    """
     DELETE FROM contact gone USING contact kept
     WHERE gone.account_id = $1 AND kept.account_id = $2 AND kept.email_key = gone.email_key
     """,

@@ -10,6 +10,7 @@ from ltc_contracts.events import Customer, LeadQualified, Line
 from ltc_contracts.money import Money
 
 from sales_svc.domain.opportunity import Opportunity
+from sales_svc.domain.pipeline import Pipeline, Stage
 from sales_svc.domain.quote import Quote, price_line
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,6 +29,13 @@ def line(**changed: Any) -> Line:
         "tax_rate": Decimal(22),
     }
     return price_line(**{**given, **changed})
+
+
+def pipeline(*stages: Stage) -> Pipeline:
+    """RULES 2's default, unless the stages are given."""
+    codes = ("qualification", "discovery", "proposal", "negotiation", "commit")
+    usual = tuple(Stage(code, n, p) for n, (code, p) in enumerate(zip(codes, (10, 25, 50, 70, 90), strict=True), 1))
+    return Pipeline("default", 1, "Default", stages or usual)
 
 
 def opportunity(**changed: Any) -> Opportunity:
@@ -49,6 +57,7 @@ def opportunity(**changed: Any) -> Opportunity:
         "version": 1,
         "created_at": NOW,
         "updated_at": NOW,
+        "opened_at": NOW,
     }
     return Opportunity(**{**given, **changed})
 

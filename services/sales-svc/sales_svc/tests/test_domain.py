@@ -12,9 +12,8 @@ from sales_svc.domain import quote as offers
 from sales_svc.domain.account import account_key
 from sales_svc.domain.contract import DocumentChanged
 from sales_svc.domain.opportunity import DealClosed
-from sales_svc.domain.pipeline import Stage
 from sales_svc.domain.quote import QuoteExpired
-from sales_svc.tests.builders import NOW, line, opportunity, quote
+from sales_svc.tests.builders import NOW, line, opportunity, pipeline, quote
 
 
 def test_the_golden_line_is_rounded_before_anything_is_summed() -> None:
@@ -48,7 +47,7 @@ def test_categories_without_tax_have_the_rate_zero() -> None:
 
 
 def test_a_move_tells_the_stage_it_left_and_the_time_there() -> None:
-    moved, change, [event] = deals.move(opportunity(), Stage("discovery", 2, 25), NOW + timedelta(hours=2))
+    moved, change, [event] = deals.move(opportunity(), pipeline(), "discovery", None, NOW + timedelta(hours=2))
     assert (moved.stage, moved.probability, moved.version) == ("discovery", 25, 2)
     assert change is not None
     assert change.seconds_in_stage == 7200
@@ -56,13 +55,13 @@ def test_a_move_tells_the_stage_it_left_and_the_time_there() -> None:
 
 
 def test_a_move_to_the_same_stage_is_nothing() -> None:
-    assert deals.move(opportunity(), Stage("qualification", 1, 10), NOW)[1:] == (None, [])
+    assert deals.move(opportunity(), pipeline(), "qualification", None, NOW)[1:] == (None, [])
 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])
 def test_a_closed_deal_takes_no_more_moves(stage: str) -> None:
     with pytest.raises(DealClosed):
-        deals.move(opportunity(stage=stage), Stage("discovery", 2, 25), NOW)
+        deals.move(opportunity(stage=stage), pipeline(), "discovery", None, NOW)
     with pytest.raises(DealClosed):
         deals.lose(opportunity(stage=stage), "price", NOW)
 
