@@ -5,7 +5,18 @@ from ltc_chassis import custom_fields, letterhead
 from ltc_chassis.app import Service, build
 
 from sales_svc import consumers, timers
-from sales_svc.api import accounts, commission_plans, commissions, contacts, contracts, opportunities, pipelines, policy, quotes
+from sales_svc.api import (
+    accounts,
+    activities,
+    commission_plans,
+    commissions,
+    contacts,
+    contracts,
+    opportunities,
+    pipelines,
+    policy,
+    quotes,
+)
 from sales_svc.settings import Settings
 
 
@@ -19,6 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[
                 accounts.router,
                 contacts.router,
+                activities.router,
                 pipelines.router,
                 policy.router,
                 opportunities.router,

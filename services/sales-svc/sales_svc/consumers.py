@@ -3,9 +3,17 @@
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import InvoiceCredited, InvoiceIssued, LeadQualified, OrderCancelled, PaymentAllocated, PaymentRefunded
+from ltc_contracts.events import (
+    InvoiceCredited,
+    InvoiceIssued,
+    LeadQualified,
+    OrderCancelled,
+    PaymentAllocated,
+    PaymentRefunded,
+    PersonErased,
+)
 
-from sales_svc.handlers import commissions, opening
+from sales_svc.handlers import commissions, erasure, opening
 
 consumers = Consumers()
 
@@ -14,6 +22,12 @@ consumers = Consumers()
 async def lead_qualified(tx: Transaction, event: LeadQualified, envelope: Envelope) -> None:
     """A qualified lead opens an opportunity, unless another rep has one with the customer."""
     await opening.open_from_lead(tx, event, flow_id=envelope.flow_id or event.lead_id)
+
+
+@consumers.on(PersonErased)
+async def person_erased(tx: Transaction, event: PersonErased, envelope: Envelope) -> None:  # noqa: ARG001 - the consumer's shape
+    """A person is forgotten."""
+    await erasure.erase_person(tx, event)
 
 
 @consumers.on(OrderCancelled)

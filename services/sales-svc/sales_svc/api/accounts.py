@@ -9,14 +9,16 @@ from fastapi import Response
 from fastapi.responses import RedirectResponse
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.connection import Connection
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
 from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body, ChangeView, CustomValues, Edit, IfMatch, Search, Version
+from sales_svc.api.shapes import Body, ChangeView, CustomValues, Edit, IfMatch, Search, TouchView, Version
 from sales_svc.domain.account import Account, Member, site_domain, vat_key
+from sales_svc.domain.activity import Touch
 from sales_svc.handlers import accounts as handlers
-from sales_svc.store import accounts, changes
+from sales_svc.store import accounts, activities, changes
 
 router = make_router(prefix="/v1", tags=["accounts"])
 Writer = Annotated[Principal, scope("accounts:write")]
@@ -78,7 +80,7 @@ class Merge(Body):
 
 
 class AccountView(BaseModel):
-    """`domain` is taken from the web site; `custom` are the company's own fields."""
+    """`domain` is taken from the web site; `reps` have an open deal with the customer; `last_touch` is who met it last."""
 
     id: UUID
     name: str
@@ -94,14 +96,24 @@ class AccountView(BaseModel):
     parent_id: UUID | None
     custom: dict[str, Any] = Field(default_factory=dict)
     team: list[MemberBody] = Field(default_factory=list)
+    reps: list[str] = Field(default_factory=list)
+    last_touch: TouchView | None = None
     version: int
     created_at: datetime
     updated_at: datetime
 
     @classmethod
-    def of(cls, account: Account, team: Sequence[Member] = ()) -> "AccountView":
-        given = {name: getattr(account, name) for name in cls.model_fields if name != "team"}
-        return cls(**given, team=[MemberBody.of(member) for member in team])
+    def of(
+        cls, account: Account, team: Sequence[Member] = (), reps: Sequence[str] = (), touch: Touch | None = None
+    ) -> "AccountView":
+        made = {"team", "reps", "last_touch"}
+        given = {name: getattr(account, name) for name in cls.model_fields if name not in made}
+        return cls(
+            **given,
+            team=[MemberBody.of(member) for member in team],
+            reps=list(reps),
+            last_touch=TouchView.of(touch) if touch else None,
+        )
 
 
 class DuplicateView(BaseModel):
@@ -166,8 +178,7 @@ async def list_accounts(
         "parent_id": parent_id,
     }
     rows = await accounts.list_accounts(conn, text=q, filters=filters, after=page.after, limit=page.limit + 1)
-    teams = await accounts.members_of(conn, [row.id for row in rows])
-    return page.of([AccountView.of(row, teams.get(row.id, ())) for row in rows], key=lambda view: view.id)
+    return page.of(await _views(conn, rows), key=lambda view: view.id)
 
 
 @router.get("/accounts/{account_id}", dependencies=[scope("accounts:read")], response_model=AccountView)
@@ -177,7 +188,7 @@ async def get_account(account_id: UUID, conn: Conn, response: Response) -> Accou
     if account.merged_into is not None:
         return RedirectResponse(f"/v1/accounts/{account.merged_into}", status_code=308)
     response.headers["ETag"] = f'"{account.version}"'
-    return AccountView.of(account, await accounts.list_members(conn, account_id))
+    return (await _views(conn, [account]))[0]
 
 
 @router.patch("/accounts/{account_id}")
@@ -185,7 +196,7 @@ async def change_account(account_id: UUID, body: AccountEdit, tx: Tx, caller: Wr
     """Change some fields; null empties one. Needs the version that was read."""
     expected = body.version if body.version is not None else if_match
     account = await handlers.change_account(tx, account_id, body.given(), caller.subject, expected=expected)
-    return AccountView.of(account, await accounts.list_members(tx.conn, account_id))
+    return (await _views(tx.conn, [account]))[0]
 
 
 @router.put("/accounts/{account_id}/team")
@@ -193,7 +204,8 @@ async def set_team(account_id: UUID, body: Team, tx: Tx, caller: Writer, if_matc
     """Who works on the account, all at once: it has one team."""
     members = [Member(each.member, each.role) for each in body.members]
     expected = body.version if body.version is not None else if_match
-    return AccountView.of(await handlers.set_team(tx, account_id, members, caller.subject, expected=expected), members)
+    account = await handlers.set_team(tx, account_id, members, caller.subject, expected=expected)
+    return (await _views(tx.conn, [account]))[0]
 
 
 @router.post("/accounts/{account_id}/merge")
@@ -201,7 +213,7 @@ async def merge(account_id: UUID, body: Merge, tx: Tx, caller: Merger, if_match:
     """Merge another account into this one: contacts, deals with quotes and contracts, activities, team, children. Final."""
     expected = body.version if body.version is not None else if_match
     account = await handlers.merge(tx, account_id, body.account_id, caller.subject, expected=expected)
-    return AccountView.of(account, await accounts.list_members(tx.conn, account_id))
+    return (await _views(tx.conn, [account]))[0]
 
 
 @router.get("/accounts/{account_id}/duplicates", dependencies=[scope("accounts:read")])
@@ -229,6 +241,13 @@ async def list_changes(account_id: UUID, conn: Conn, page: PageArgs) -> Page[Cha
     await accounts.get_account(conn, account_id)
     rows = await changes.list_changes(conn, "account", account_id, after=page.after, limit=page.limit + 1)
     return page.of([ChangeView.of(row) for row in rows], key=lambda view: view.id)
+
+
+async def _views(conn: Connection, rows: Sequence[Account]) -> list[AccountView]:
+    ids = [row.id for row in rows]
+    teams, reps = await accounts.members_of(conn, ids), await accounts.reps_of(conn, ids)
+    touches = await activities.last_touches_of_accounts(conn, ids)
+    return [AccountView.of(row, teams.get(row.id, ()), reps.get(row.id, ()), touches.get(row.id)) for row in rows]
 
 
 def _sums(rows: Sequence[accounts.Rolled]) -> Sums:

@@ -8,18 +8,20 @@ from uuid import UUID
 from fastapi import Response
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.connection import Connection
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
 from pydantic import AwareDatetime, BaseModel, Field
 
-from sales_svc.api.shapes import Body, ChangeView, CustomValues, Edit, Exact, IfMatch, Search, Version
+from sales_svc.api.shapes import Body, ChangeView, CustomValues, Edit, Exact, IfMatch, Search, TouchView, Version
+from sales_svc.domain.activity import Touch
 from sales_svc.domain.light import Light, bounds, light_of
 from sales_svc.domain.opportunity import Member, Opportunity
 from sales_svc.domain.pipeline import Category
 from sales_svc.handlers import opening
 from sales_svc.handlers import opportunities as handlers
 from sales_svc.handlers.opening import NewDeal
-from sales_svc.store import changes, opportunities, policy
+from sales_svc.store import activities, changes, opportunities, policy
 from sales_svc.store.policy import Policy
 
 router = make_router(prefix="/v1", tags=["opportunities"])
@@ -120,7 +122,10 @@ class ToPipeline(Body):
 
 
 class OpportunityView(BaseModel):
-    """`light`: green, the next step lies ahead; amber, due soon, or a young deal has none; red, overdue, or none."""
+    """`light`: green, the next step lies ahead; amber, due soon, or a young deal has none; red, overdue, or none.
+
+    `last_touch` is who met the customer last about this deal.
+    """
 
     id: UUID
     flow_id: UUID
@@ -149,6 +154,7 @@ class OpportunityView(BaseModel):
     next_step: str | None
     next_step_due: datetime | None
     light: Light | None
+    last_touch: TouchView | None = None
     category: str | None
     stage_since: datetime
     seconds_in_stage: int | None
@@ -164,13 +170,21 @@ class OpportunityView(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, opportunity: Opportunity, now: datetime, rules: Policy, members: Sequence[Member] = ()) -> "OpportunityView":
-        made = {"members", "light", "seconds_in_stage"}
+    def of(
+        cls,
+        opportunity: Opportunity,
+        now: datetime,
+        rules: Policy,
+        members: Sequence[Member] = (),
+        touch: Touch | None = None,
+    ) -> "OpportunityView":
+        made = {"members", "light", "seconds_in_stage", "last_touch"}
         given: dict[str, Any] = {name: getattr(opportunity, name) for name in cls.model_fields if name not in made}
         return cls(
             **given,
             members=[MemberBody.of(member) for member in members],
             light=light_of(opportunity, rules.light, now),
+            last_touch=TouchView.of(touch) if touch else None,
             seconds_in_stage=max(int((now - opportunity.stage_since).total_seconds()), 0) if opportunity.is_open else None,
         )
 
@@ -225,9 +239,7 @@ async def list_opportunities(
     rows = await opportunities.list_opportunities(
         conn, filters=filters, text=q, light=within, after=page.after, limit=page.limit + 1
     )
-    teams = await opportunities.members_of(conn, [row.id for row in rows])
-    views = [OpportunityView.of(row, now, rules, teams.get(row.id, ())) for row in rows]
-    return page.of(views, key=lambda view: view.id)
+    return page.of(await _views(conn, rows, now, rules), key=lambda view: view.id)
 
 
 @router.get("/opportunities/{opportunity_id}", dependencies=[scope("opportunities:read")])
@@ -235,8 +247,7 @@ async def get_opportunity(opportunity_id: UUID, conn: Conn, now: Now, response: 
     """One deal."""
     found = await opportunities.get_opportunity(conn, opportunity_id)
     response.headers["ETag"] = f'"{found.version}"'
-    members = (await opportunities.members_of(conn, [opportunity_id])).get(opportunity_id, ())
-    return OpportunityView.of(found, now, await policy.get_policy(conn), members)
+    return (await _views(conn, [found], now, await policy.get_policy(conn)))[0]
 
 
 @router.patch("/opportunities/{opportunity_id}")
@@ -298,8 +309,13 @@ async def lose(opportunity_id: UUID, body: Loss, tx: Tx, caller: Writer) -> Oppo
 
 
 async def _view(tx: Tx, opportunity: Opportunity) -> OpportunityView:
-    members = (await opportunities.members_of(tx.conn, [opportunity.id])).get(opportunity.id, ())
-    return OpportunityView.of(opportunity, tx.now, await policy.get_policy(tx.conn), members)
+    return (await _views(tx.conn, [opportunity], tx.now, await policy.get_policy(tx.conn)))[0]
+
+
+async def _views(conn: Connection, rows: Sequence[Opportunity], now: datetime, rules: Policy) -> list[OpportunityView]:
+    ids = [row.id for row in rows]
+    teams, touches = await opportunities.members_of(conn, ids), await activities.last_touches_of_opportunities(conn, ids)
+    return [OpportunityView.of(row, now, rules, teams.get(row.id, ()), touches.get(row.id)) for row in rows]
 
 
 def _may_backdate(caller: Principal, occurred_at: datetime | None) -> None:

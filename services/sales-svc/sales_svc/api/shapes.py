@@ -9,6 +9,7 @@ from fastapi import Depends, Header
 from ltc_contracts.errors import Invalid
 from pydantic import BaseModel, ConfigDict, Field
 
+from sales_svc.domain.activity import Touch
 from sales_svc.store.changes import Change
 
 # Numbers come as strings: a JSON number may have been a float on its way.
@@ -28,12 +29,25 @@ class Edit(Body):
 
     version: Version | None = None
 
-    def given(self, **renamed: str) -> dict[str, Any]:
-        """The fields that the caller named, but the version; a name that is null is refused, since it must not be emptied."""
+    def given(self, *never_empty: str) -> dict[str, Any]:
+        """The fields that the caller named, but the version. A name (and what else is never empty) that is null is refused."""
         fields = {name: getattr(self, name) for name in self.model_fields_set - {"version"}}
-        if "name" in fields and fields["name"] is None:
-            raise Invalid("a name cannot be empty", field="name")
-        return {renamed.get(name, name): value for name, value in fields.items()}
+        for name in ("name", *never_empty):
+            if name in fields and fields[name] is None:
+                raise Invalid(f"{name} cannot be empty", field=name)
+        return fields
+
+
+class TouchView(BaseModel):
+    """When somebody of us met the customer last: by call, email or meeting."""
+
+    type: str
+    by: str
+    at: datetime
+
+    @classmethod
+    def of(cls, touch: Touch) -> "TouchView":
+        return cls(type=touch.type, by=touch.by, at=touch.at)
 
 
 class ChangeView(BaseModel):

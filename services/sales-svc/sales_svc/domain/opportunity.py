@@ -121,12 +121,12 @@ class StageChange:
     by: str | None = None
 
 
-def opened(opportunity: Opportunity, custom: Mapping[str, Any]) -> OpportunityOpened:
-    """The event of a new opportunity; `custom` without what is personal."""
+def opened(opportunity: Opportunity, custom: Mapping[str, Any], *, name: str | None = None) -> OpportunityOpened:
+    """The event of a new opportunity; `custom`, and `name` where it differs from the deal's own, without what is personal."""
     return OpportunityOpened(
         opportunity_id=opportunity.id,
         lead_id=opportunity.lead_id,
-        name=opportunity.name,
+        name=name or opportunity.name,
         company=opportunity.company,
         owner=opportunity.owner,
         stage=opportunity.stage,

@@ -13,7 +13,7 @@ from sales_svc.domain import contact as rules
 from sales_svc.domain.contact import Contact, ContactExists
 from sales_svc.domain.versions import require_version
 from sales_svc.handlers.accounts import locked_account
-from sales_svc.store import changes, contacts
+from sales_svc.store import activities, changes, contacts
 
 
 async def add_contact(
@@ -121,6 +121,7 @@ async def erase_contact(tx: Transaction, contact_id: UUID, by: str) -> Contact:
     erased = rules.erase(contact, tx.now)
     if erased != contact:
         await contacts.save_contact(tx.conn, erased)
+        await activities.erase_of_contact(tx.conn, contact_id, tx.now)
         await _log(tx, erased, by, {"erased": True})
     return erased
 

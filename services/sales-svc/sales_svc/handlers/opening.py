@@ -25,7 +25,7 @@ from sales_svc.domain.pipeline import Category
 from sales_svc.handlers import opportunities as deals
 from sales_svc.handlers.accounts import account_of, named_account
 from sales_svc.handlers.contacts import named_contact, person_of
-from sales_svc.store import accounts, held_leads, opportunities, reps
+from sales_svc.store import accounts, erasure, held_leads, opportunities, reps
 from sales_svc.store.held_leads import HeldLead
 
 
@@ -35,9 +35,13 @@ class ReferenceTaken(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class NewDeal:
-    """What a deal is opened with; `occurred_at` is when it really began, for deals of the past."""
+    """What a deal is opened with; `occurred_at` is when it really began, for deals of the past.
+
+    `public_name` is told instead of a name that is a person's.
+    """
 
     name: str
+    public_name: str | None = None
     company: str | None = None
     country: str | None = None
     website: str | None = None
@@ -72,8 +76,11 @@ async def open_from_lead(tx: Transaction, lead: LeadQualified, *, flow_id: UUID)
     """
     if await opportunities.has_lead(tx.conn, lead.lead_id):
         return None
+    person = None if lead.contact is None or await erasure.is_erased(tx.conn, lead.lead_id) else lead.contact
+    impersonal = lead.company or f"Lead from {lead.source}"
     new = NewDeal(
-        name=lead.company or (lead.contact.name if lead.contact else None) or f"Lead from {lead.source}",
+        name=lead.company or (person.name if person else None) or impersonal,
+        public_name=impersonal,
         company=lead.company,
         country=lead.country,
         account_id=await account_of(tx, lead.company, lead.country, lead.website) if lead.company else None,
@@ -93,8 +100,8 @@ async def open_from_lead(tx: Transaction, lead: LeadQualified, *, flow_id: UUID)
             tx.conn, new.account_id, industry=lead.industry, size=lead.company_size, website=site, domain=known_domain(site)
         )
         other = await opportunities.find_open_of_other_rep(tx.conn, new.account_id, new.owner)
-    if lead.contact is not None:
-        new = replace(new, contact_id=await person_of(tx, new.account_id, lead.contact))
+    if person is not None:
+        new = replace(new, contact_id=await person_of(tx, new.account_id, person))
     if other is not None and new.owner is not None:
         await _hold(tx, lead.lead_id, flow_id, new, other)
         return None
@@ -165,7 +172,7 @@ async def _hold(tx: Transaction, lead_id: UUID, flow_id: UUID, new: NewDeal, oth
     assert new.account_id is not None
     assert new.owner is not None
     value = {"amount": str(new.value.amount), "currency": new.value.currency} if new.value else None
-    names = ("name", "company", "country", "channel", "source", "region", "segment", "campaign", "custom")
+    names = ("name", "public_name", "company", "country", "channel", "source", "region", "segment", "campaign", "custom")
     held = HeldLead(
         id=new_id(),
         lead_id=lead_id,
@@ -234,7 +241,8 @@ async def _open(
     rules.check_next_step(opportunity)
     if not await opportunities.insert_opportunity(tx.conn, opportunity):
         return None
-    deals.emit(tx, opportunity, [rules.opened(opportunity, fields.public(defs or (), opportunity.custom))], new.occurred_at)
+    event = rules.opened(opportunity, fields.public(defs or (), opportunity.custom), name=new.public_name)
+    deals.emit(tx, opportunity, [event], new.occurred_at)
     return opportunity
 
 

@@ -265,6 +265,18 @@ async def members_of(conn: Connection, account_ids: Sequence[UUID]) -> dict[UUID
     return teams
 
 
+async def reps_of(conn: Connection, account_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Who has an open deal with each customer; those with whom nobody has one are left out."""
+    rows = await conn.fetch(
+        """
+        SELECT account_id, array_agg(DISTINCT owner ORDER BY owner) AS reps FROM opportunity
+        WHERE account_id = ANY($1::uuid[]) AND stage NOT IN ('won', 'lost') AND owner IS NOT NULL GROUP BY account_id
+        """,
+        account_ids,
+    )
+    return {row["account_id"]: row["reps"] for row in rows}
+
+
 async def replace_members(conn: Connection, account_id: UUID, members: Sequence[Member]) -> None:
     await conn.execute("DELETE FROM account_member WHERE account_id = $1", account_id)
     await conn.execute(
