@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
@@ -37,18 +36,17 @@ from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import Event
 from ltc_contracts.topics import BY_TYPE
 
-from ltc_chassis import migrate, outbox, parking
+from ltc_chassis import outbox, parking
 from ltc_chassis.clock import FixedClock
-from ltc_chassis.connection import DirectConnection
 from ltc_chassis.consumer import Consumers, Processor
-from ltc_chassis.db import Database, connect
+from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.runtime import Runtime
+from ltc_chassis.scratch import Scratch
 from ltc_chassis.timers import Errand, Timer, run_until_idle
 
 Outcome = Literal["processed", "duplicate", "parked"]
 _offsets = itertools.count()
-_databases = itertools.count()
 
 
 class Infra(Protocol):
@@ -206,34 +204,26 @@ def kafka_bootstrap(infra: Infra) -> str:
 
 
 @pytest.fixture(scope="session")
-def templates(infra: Infra) -> Iterator[dict[str, str]]:
-    """The template database per package, as far as there is one; dropped at the end of the session."""
-    made: dict[str, str] = {}
+def scratch(infra: Infra) -> Iterator[Scratch]:
+    """Databases to use up; dropped at the end of the session."""
+    made = Scratch(infra.admin_dsn)
     yield made
-    asyncio.run(_drop(infra.admin_dsn, list(made.values())))
+    asyncio.run(made.drop())
 
 
 @pytest.fixture
-async def make_dsn(infra: Infra, templates: dict[str, str]) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
-    """Makes a migrated database of a package, cloned from a template; dropped after the test."""
-    admin = await connect(infra.admin_dsn, application="tests")
-    made: list[str] = []
+async def make_dsn(scratch: Scratch) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """Gives a migrated database of a package, as empty as its migrations leave it."""
+    taken: list[str] = []
 
     async def make(package: str) -> str:
         # A session fixture may not depend on `service`: it differs by folder, and pytest would keep the first one's value.
-        if package not in templates:
-            templates[package] = await _make_template(infra.admin_dsn, admin, package)
-        name = f"ltc_test_{os.getpid()}_{next(_databases)}"
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{templates[package]}"')
-        made.append(name)
-        return with_database(infra.admin_dsn, name)
+        taken.append(await scratch.take(package))
+        return taken[-1]
 
-    try:
-        yield make
-    finally:
-        for name in made:
-            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await admin.close()
+    yield make
+    for each in taken:
+        await scratch.give_back(each)
 
 
 @pytest.fixture
@@ -333,30 +323,6 @@ def parked(db: Database) -> Callable[[], Awaitable[list[asyncpg.Record]]]:
 def run_timer(runtime: Runtime) -> Callable[[Timer | Errand], Awaitable[int]]:
     """Runs a timer until nothing is due."""
     return functools.partial(run_until_idle, runtime)
-
-
-async def _make_template(admin_dsn: str, admin: DirectConnection, package: str) -> str:
-    name = f"ltc_template_{os.getpid()}_{package}"
-    await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    conn = await connect(with_database(admin_dsn, name), application="tests")
-    try:
-        await migrate.apply(conn, package)
-    finally:
-        await conn.close()
-    return name
-
-
-async def _drop(admin_dsn: str, names: Sequence[str]) -> None:
-    admin = await connect(admin_dsn, application="tests")
-    for name in names:
-        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    await admin.close()
-
-
-def with_database(dsn: str, name: str) -> str:
-    """The same server and role, another database."""
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
 def _client(app: FastAPI, headers: Mapping[str, str]) -> httpx.AsyncClient:

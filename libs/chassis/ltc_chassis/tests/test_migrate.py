@@ -9,7 +9,8 @@ import pytest
 
 from ltc_chassis import migrate
 from ltc_chassis.db import connect
-from ltc_chassis.testing import Infra, with_database
+from ltc_chassis.scratch import with_database
+from ltc_chassis.testing import Infra
 
 
 @pytest.fixture
