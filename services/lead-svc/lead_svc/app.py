@@ -7,6 +7,7 @@ from lead_svc import consumers, timers
 from lead_svc.api import (
     campaigns,
     disqualification,
+    duplicates,
     leads,
     protection,
     scores,
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[
                 leads.router,
                 protection.router,
+                duplicates.router,
                 campaigns.router,
                 what_if.router,  # before the versions of rules, whose paths it would meet
                 scores.router,

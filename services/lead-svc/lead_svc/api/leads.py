@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Form, UploadFile
-from ltc_chassis.api import Conn, Now, Page, PageArgs, Tx, scope
+from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError, Invalid
@@ -16,7 +16,9 @@ from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from lead_svc.api.duplicates import DuplicatesView, find_duplicates
 from lead_svc.api.visits import NewTouch
+from lead_svc.domain.duplicates import PossibleDuplicate, as_given
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.rows import Layout
 from lead_svc.domain.score import Activity, Band, Score, score
@@ -93,6 +95,8 @@ class LeadView(BaseModel):
     estimated_value: Money | None
     owner: str | None
     disqualified_reason: str | None
+    merged_into: UUID | None
+    duplicate_of: UUID | None
     fit: str
     engagement: str
     band: str
@@ -105,6 +109,12 @@ class LeadView(BaseModel):
         given: dict[str, Any] = {name: getattr(lead, name) for name in cls.model_fields if hasattr(lead, name)}
         numbers = {"fit": str(result.fit), "engagement": str(result.engagement)}
         return cls(**given, **numbers, band=result.band, rule_version=result.rule_version)
+
+
+class CapturedView(LeadView):
+    """`possible_duplicates` is null for callers who may not read leads: nothing is told of what was found."""
+
+    possible_duplicates: DuplicatesView | None
 
 
 class ImportView(BaseModel):
@@ -134,8 +144,8 @@ class RefusalView(BaseModel):
 
 
 @router.post("/leads", status_code=201, dependencies=[scope("leads:write")])
-async def create_lead(body: NewLead, tx: Tx) -> LeadView:
-    """Capture a lead; its flow begins."""
+async def create_lead(body: NewLead, tx: Tx, caller: Annotated[Principal, scope("leads:write")]) -> CapturedView:
+    """Capture a lead; its flow begins. What it may be a duplicate of is told to those only who may read leads."""
     facts = body.model_dump(exclude={"activities", "contact", "visitor_id", "touches"})
     facts["estimated_value"] = body.estimated_value
     lead = blank(
@@ -149,8 +159,16 @@ async def create_lead(body: NewLead, tx: Tx) -> LeadView:
     )
     done = [Activity(each.activity, each.occurred_at or tx.now) for each in body.activities]
     arrival = Arrival(lead, done, [each.touch() for each in body.touches], body.visitor_id)
-    lead = await capture_lead(tx, arrival)
-    return LeadView.of(lead, score(lead.facts, arrival.activities, await store.get_rule(tx.conn, tx.now), tx.now))
+    reads = bool(caller.scopes & {"leads:read", "*"})
+    try:
+        lead = await capture_lead(tx, arrival)
+    except PossibleDuplicate as refusal:
+        raise refusal.told() if reads else refusal  # noqa: B904 - it is the same refusal, with its members
+    if not reads:
+        lead = as_given(lead)
+    view = LeadView.of(lead, score(lead.facts, arrival.activities, await store.get_rule(tx.conn, tx.now), tx.now))
+    found = await find_duplicates(tx.conn, lead.merged_into or lead.id, tx.now) if reads else None
+    return CapturedView(**view.model_dump(), possible_duplicates=found)
 
 
 @router.get("/leads", dependencies=[scope("leads:read")])

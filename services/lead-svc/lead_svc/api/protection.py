@@ -1,4 +1,4 @@
-"""HTTP in: duplicates, the public pool, and the protection of a rep's work."""
+"""HTTP in: the public pool, and the protection of a rep's work."""
 
 from datetime import datetime
 from typing import Annotated
@@ -72,27 +72,6 @@ class ProtectionView(BaseModel):
 
     current: LeaseView | None
     history: list[LeaseView]
-
-
-class DuplicateView(BaseModel):
-    """Another lead of the same person or company, and by what it is recognised: email, phone, domain, name."""
-
-    lead_id: UUID
-    matched_on: list[str]
-
-
-class DuplicatesView(BaseModel):
-    items: list[DuplicateView]
-    total: int
-
-
-@router.get("/leads/{lead_id}/duplicates", dependencies=[scope("leads:read")])
-async def list_duplicates(lead_id: UUID, conn: Conn) -> DuplicatesView:
-    """Leads that are the same person or company, by e-mail, phone, domain or nearly the same name; the first 200."""
-    await leads.get_lead(conn, lead_id)
-    found = await protection.duplicates_of(conn, lead_id)
-    items = [DuplicateView(lead_id=other, matched_on=kinds) for other, kinds in list(found.items())[:200]]
-    return DuplicatesView(items=items, total=len(found))
 
 
 @router.post("/leads/{lead_id}/claim", status_code=201, dependencies=[scope("leads:claim")])

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection
+from itertools import combinations
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -35,6 +36,42 @@ _LEGAL_FORMS = frozenset(
     )
 )
 _SHORTEST_NAME = 5
+# Providers of addresses for anybody: that two people are there says nothing. The scoring rule may name more.
+FREE_MAIL = frozenset(
+    (
+        *("126.com", "163.com", "aim.com", "alice.it", "aol.com", "arcor.de", "bluewin.ch", "btinternet.com", "comcast.net"),
+        *(
+            "fastmail.com",
+            "foxmail.com",
+            "free.fr",
+            "freenet.de",
+            "gmail.com",
+            "gmx.at",
+            "gmx.ch",
+            "gmx.com",
+            "gmx.de",
+            "gmx.net",
+        ),
+        *("googlemail.com", "hey.com", "hotmail.co.uk", "hotmail.com", "hotmail.de", "hotmail.fr", "hotmail.it", "icloud.com"),
+        *(
+            "inbox.ru",
+            "interia.pl",
+            "laposte.net",
+            "libero.it",
+            "live.com",
+            "mac.com",
+            "mail.com",
+            "mail.ru",
+            "me.com",
+            "msn.com",
+        ),
+        *("naver.com", "o2.pl", "online.de", "orange.fr", "outlook.com", "outlook.de", "pm.me", "posteo.de", "proton.me"),
+        *("protonmail.com", "qq.com", "rediffmail.com", "seznam.cz", "sfr.fr", "sina.com", "sohu.com", "t-online.de"),
+        *("tiscali.it", "tutanota.com", "virgilio.it", "wanadoo.fr", "web.de", "wp.pl", "yahoo.co.in", "yahoo.co.jp"),
+        *("yahoo.co.uk", "yahoo.com", "yahoo.de", "yahoo.fr", "yahoo.it", "yandex.com", "yandex.ru", "yeah.net", "ymail.com"),
+        *("zoho.com",),
+    )
+)
 
 
 class Key(NamedTuple):
@@ -102,6 +139,32 @@ def normal_name(company: str | None, person: str | None) -> str | None:
         return None
     text = " ".join([*words, *_words(person or "")])[:200]
     return text if len(text) >= _SHORTEST_NAME else None
+
+
+def probes(name: str) -> list[tuple[str, ...]]:
+    """What to look for to find every name that has 0.7 of its trigrams in common with this one (or nearly every one).
+
+    Each probe is words, or beginnings (`^abc`) and ends (`xyz$`) of words, that a candidate has all of. A name of k words that
+    are about as long as words are keeps that likeness when one of its words is changed (two of them from five on), so it shares
+    the others with its like; in a shorter name the changed word still begins or ends as it did. More than seven words add nothing.
+    """
+    words = list(dict.fromkeys(name.split()))
+    if len(words) == 1:
+        return [_ends(words[0]), (f"^{words[0][:5]}",)]
+    if len(words) == 2:
+        first, second = words
+        return [(first, second), *((first, end) for end in _ends(second)), *((second, end) for end in _ends(first))]
+    if len(words) == 3:
+        return list(combinations(words, 2))
+    words.sort(key=len, reverse=True)
+    if len(words) < 7:
+        return list(combinations(words[:5], 3))
+    # Of seven at least five are the same, so three of these four are, or all of those three.
+    return [*combinations(words[:4], 3), tuple(words[4:7])]
+
+
+def _ends(word: str) -> tuple[str, str]:
+    return f"^{word[:3]}", f"{word[-3:]}$"
 
 
 def _words(text: str) -> list[str]:

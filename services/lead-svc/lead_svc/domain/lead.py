@@ -24,7 +24,7 @@ from lead_svc.domain.disqualification import Reason as Listed
 from lead_svc.domain.fields import values_of
 from lead_svc.domain.score import Facts, Score
 
-Status = Literal["new", "contacted", "nurturing", "qualified", "converted", "disqualified", "junk"]
+Status = Literal["new", "contacted", "nurturing", "qualified", "converted", "disqualified", "junk", "merged"]
 Via = Literal["api", "csv", "form", "webhook", "event"]
 Reason = Literal["score", "high_intent", "person"]
 
@@ -65,6 +65,13 @@ TRANSITIONS: dict[tuple[Status, str], Status] = {
     ("qualified", "convert"): "converted",
     ("disqualified", "convert"): "converted",
     ("junk", "convert"): "converted",
+    ("new", "merge"): "merged",
+    ("contacted", "merge"): "merged",
+    ("nurturing", "merge"): "merged",
+    ("qualified", "merge"): "merged",
+    ("converted", "merge"): "merged",
+    ("disqualified", "merge"): "merged",
+    ("junk", "merge"): "merged",
 }
 CONTACTS = {"reply", "meeting"}
 
@@ -98,6 +105,9 @@ class Lead:
     version: int
     created_at: datetime
     updated_at: datetime
+    # The lead that it became part of; the lead that it was found to be like when it came in.
+    merged_into: UUID | None = None
+    duplicate_of: UUID | None = None
 
     @property
     def facts(self) -> Facts:
@@ -121,6 +131,7 @@ def captured(lead: Lead, touches: tuple[Touch, ...] = ()) -> LeadCaptured:
         country=lead.country,
         external_ref=lead.external_ref,
         touches=touches,
+        duplicate_of=lead.duplicate_of,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from ltc_contracts.errors import DomainError, WrongTransition
 from ltc_contracts.events import LeadAssigned, LeadReleased
 
-Ending = Literal["expired", "released", "qualified", "disqualified"]
+Ending = Literal["expired", "released", "qualified", "disqualified", "merged"]
 
 
 class LeadProtected(DomainError):

@@ -4,8 +4,8 @@
 a statement or two per batch, never one per lead, since thousands of leads come in a second.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -13,17 +13,20 @@ from ltc_contracts.errors import Invalid
 from ltc_contracts.events import LeadEngaged, Touch
 
 from lead_svc.domain import lead as rules
+from lead_svc.domain.duplicates import PossibleDuplicate, Verdict
+from lead_svc.domain.identity import Key
 from lead_svc.domain.lead import DuplicateLead, Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
 from lead_svc.domain.visit import told
-from lead_svc.handlers import protection, scores, visits
+from lead_svc.handlers import duplicates, merge, protection, scores, visits
+from lead_svc.store import duplicates as duplicates_store
 from lead_svc.store import leads as store
 from lead_svc.store import outcomes
 
 
 @dataclass(slots=True)
 class Arrival:
-    """One lead on its way in, with what it did so far; `score` is there once it was scored.
+    """One lead on its way in, with what it did so far; `score` is there once it was scored, `verdict` when it is like a known one.
 
     `visitor_id` names the browser it came with, whose touches and pages become the lead's; `touches` are those the caller kept.
     """
@@ -33,36 +36,64 @@ class Arrival:
     touches: Sequence[Touch] = ()
     visitor_id: UUID | None = None
     score: Score | None = None
+    verdict: Verdict | None = None
 
 
 async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
-    """A new lead is known, scored, and qualified if the rule says so. Raises `DuplicateLead` for a known external reference."""
+    """A new lead is known, scored, and qualified if the rule says so. Raises `DuplicateLead` for a known external reference,
+    `PossibleDuplicate` where the policy refuses."""
     if any(activity.occurred_at > tx.now for activity in arrival.activities):
         raise Invalid("an activity cannot lie in the future", field="activities")
     visits.check_touches(arrival.touches, tx.now)
     if not await capture_leads(tx, [arrival]):
+        if arrival.verdict is not None:
+            raise PossibleDuplicate("the policy for duplicates refuses this lead", found=[arrival.verdict.other_id])
         existing = await store.find_lead_id(tx.conn, arrival.lead.external_ref or "")
         raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
     return arrival.lead
 
 
 async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Those of the leads that are new, captured; one whose external reference is known is left out. `arrival.lead` is as it is now."""
+    """Those of the leads that are new, captured. One whose external reference is known, or that the policy for duplicates refuses,
+    is left out. `arrival.lead` is as it is now."""
     rule = await store.get_rule(tx.conn, tx.now)
     new = await _keep(tx, arrivals)
+    keys = await protection.recognise(tx, [arrival.lead for arrival in new], rule)
+    new = await _compare(tx, new, keys)
+    await store.insert_activities(tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities])
     await visits.stitch(tx, new)
-    await protection.recognise(tx, [arrival.lead for arrival in new], rule)
     _tell(tx, new)
     await _score(tx, new, rule)
     await _qualify(tx, new, rule)
+    await _join(tx, new)
     return new
 
 
 async def _keep(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Arrival]:
     inserted = set(await store.insert_leads(tx.conn, [arrival.lead for arrival in arrivals]))
-    new = [arrival for arrival in arrivals if arrival.lead.id in inserted]
-    await store.insert_activities(tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities])
-    return new
+    return [arrival for arrival in arrivals if arrival.lead.id in inserted]
+
+
+async def _compare(tx: Transaction, new: Sequence[Arrival], keys: Mapping[UUID, frozenset[Key]]) -> list[Arrival]:
+    """Those that the policy for duplicates does not refuse, each with the lead that it is like, if any."""
+    verdicts = await duplicates.judge(tx, keys)
+    if not verdicts:
+        return list(new)
+    refused: set[UUID] = set()
+    taken: list[Arrival] = []
+    for arrival in new:
+        verdict = verdicts.get(arrival.lead.id)
+        if verdict is not None and verdict.other_id not in refused:
+            arrival.verdict = verdict
+            if verdict.answer == "refuse":
+                refused.add(arrival.lead.id)
+                continue
+            arrival.lead = replace(arrival.lead, duplicate_of=verdict.other_id)
+        taken.append(arrival)
+    if refused:
+        await duplicates_store.delete_new(tx.conn, list(refused))
+    await duplicates_store.link(tx.conn, {each.lead.id: each.lead.duplicate_of for each in taken if each.lead.duplicate_of})
+    return taken
 
 
 def _tell(tx: Transaction, new: Sequence[Arrival]) -> None:
@@ -102,3 +133,9 @@ async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
             tx.emit(event, flow_id=arrival.lead.flow_id, sequence=arrival.lead.version)
     await store.save_leads(tx.conn, [arrival.lead for arrival, _, _ in ready])
     await outcomes.mark_qualified(tx.conn, [arrival.lead.id for arrival, _, _ in ready], tx.now)
+
+
+async def _join(tx: Transaction, new: Sequence[Arrival]) -> None:
+    for arrival in new:
+        if arrival.verdict is not None and arrival.verdict.answer == "merge":
+            arrival.lead = await merge.join_new(tx, arrival.lead.id, arrival.verdict.other_id)

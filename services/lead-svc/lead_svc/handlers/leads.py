@@ -19,7 +19,8 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     """The lead did something: it is told, scored again, and perhaps qualified."""
     if activity.occurred_at > tx.now:
         raise Invalid("an activity cannot lie in the future", field="occurred_at")
-    lead = await store.get_lead_for_update(tx.conn, lead_id)
+    lead = await store.get_living_for_update(tx.conn, lead_id)
+    lead_id = lead.id
     rule = await store.get_rule(tx.conn, tx.now)
     before = await store.list_activities(tx.conn, lead_id)
     engaged, events = rules.engage(lead, activity.code, tx.now)
@@ -50,7 +51,7 @@ async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
 
 async def convert(tx: Transaction, lead_id: UUID) -> Lead:
     """Sales opened an opportunity for it; told again, nothing changes."""
-    lead = await store.find_lead_for_update(tx.conn, lead_id)
+    lead = await store.find_living_for_update(tx.conn, lead_id)
     if lead is None:
         raise NotYet(f"no lead {lead_id}")
     converted = rules.convert(lead, tx.now)

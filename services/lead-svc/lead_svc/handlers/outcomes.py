@@ -53,7 +53,7 @@ async def _lead_of(tx: Transaction, opportunity_id: UUID, flow_id: UUID | None) 
     """The lead of an opportunity, locked; None for a deal that began without one."""
     lead_id = await store.find_lead_of(tx.conn, opportunity_id)
     if lead_id is not None:
-        return await leads_store.get_lead_for_update(tx.conn, lead_id)
+        return await leads_store.get_living_for_update(tx.conn, lead_id)
     if flow_id is not None and await store.find_lead_of_flow(tx.conn, flow_id) is not None:
         raise NotYet(f"the opportunity {opportunity_id} of a known lead is not known yet")
     return None

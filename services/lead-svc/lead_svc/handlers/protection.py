@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -12,29 +12,30 @@ from ltc_contracts.errors import DomainError, Invalid, NotFound, WrongTransition
 from ltc_contracts.events import Event
 
 from lead_svc.domain import protection as rules
-from lead_svc.domain.identity import keys_of
+from lead_svc.domain.identity import FREE_MAIL, Key, keys_of
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.protection import Ending, LeadProtected, Lease, Policy
 from lead_svc.domain.score import Rule
-from lead_svc.store import leads, protection
+from lead_svc.store import duplicates, leads, protection
 
 
 class PolicyExists(DomainError):
     """A version is never edited; a change is a new version with a beginning of its own."""
 
 
-async def recognise(tx: Transaction, new: Sequence[Lead], rule: Rule) -> None:
-    """Keep what new leads are recognised by; duplicates of protected leads are protected with them."""
-    shared = frozenset(rule.body["free_mail"]["domains"])
+async def recognise(tx: Transaction, new: Sequence[Lead], rule: Rule) -> dict[UUID, frozenset[Key]]:
+    """Keep what new leads are recognised by, and return it; duplicates of protected leads are protected with them."""
+    shared = frozenset(rule.body["free_mail"]["domains"]) | FREE_MAIL
     keys = {
         lead.id: keys_of(
             company=lead.company, website=lead.website, country=lead.country, contact=lead.contact, shared_domains=shared
         )
         for lead in new
     }
-    await protection.insert_keys(tx.conn, keys)
+    await duplicates.insert_keys(tx.conn, keys)
     if any(keys.values()):
         await protection.cover_new(tx.conn, [lead_id for lead_id, some in keys.items() if some])
+    return keys
 
 
 async def claim(tx: Transaction, lead_id: UUID, rep: str) -> Lease:
@@ -43,7 +44,8 @@ async def claim(tx: Transaction, lead_id: UUID, rep: str) -> Lease:
     Raises `LeadProtected`, `CoolingOff`, `TooManyHeld`, `WrongTransition` for a lead that is not open.
     """
     await protection.lock_rep(tx.conn, rep)
-    group = [lead_id, *await protection.duplicates_of(tx.conn, lead_id)]
+    likeness = float((await duplicates.get_policy(tx.conn, tx.now)).likeness)
+    group = [lead_id, *await duplicates.duplicates_of(tx.conn, lead_id, likeness=likeness)]
     # A lease that is over is ended here, so the leads such leases began with are locked too.
     await protection.lock_leads(tx.conn, {*group, *await protection.heads_of(tx.conn, group)})
     lead = await leads.get_lead(tx.conn, lead_id)
@@ -107,6 +109,23 @@ async def settle(tx: Transaction, lead_id: UUID, by: Ending) -> None:
     lease = await protection.find_running_lease(tx.conn, lead_id)
     if lease is not None and lease.lead_id == lead_id:
         await protection.save_lease(tx.conn, rules.end(lease, by, tx.now))
+
+
+class Running(NamedTuple):
+    """Leases that protect at this moment, by the lead they keep others away from; whether one that was due was ended."""
+
+    on: dict[UUID, Lease]
+    ended: bool
+
+
+async def end_due(tx: Transaction, lead_ids: Sequence[UUID]) -> Running:
+    """What protects these (locked) leads. A lease of one of them that is over is ended here."""
+    found = await protection.running_leases(tx.conn, lead_ids)
+    due = {lease.id: lease for lease in found.values() if lease.is_due(tx.now)}
+    ended = [lease for lease in due.values() if lease.lead_id in lead_ids]
+    for lease in ended:
+        await _end(tx, lease, "expired")
+    return Running({lead_id: lease for lead_id, lease in found.items() if lease.id not in due}, bool(ended))
 
 
 async def return_due(tx: Transaction, *, limit: int) -> int:

@@ -85,7 +85,8 @@ async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
     row = await conn.fetchrow(
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
-               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
+               created_at, updated_at
         FROM lead WHERE id = $1
         """,
         lead_id,
@@ -100,7 +101,8 @@ async def get_leads(conn: Connection, lead_ids: Sequence[UUID]) -> list[Lead]:
     rows = await conn.fetch(
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
-               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
+               created_at, updated_at
         FROM lead WHERE id = ANY($1::uuid[]) ORDER BY id
         """,
         list(lead_ids),
@@ -108,14 +110,27 @@ async def get_leads(conn: Connection, lead_ids: Sequence[UUID]) -> list[Lead]:
     return [lead_of(row) for row in rows]
 
 
-async def find_lead_for_update(conn: Connection, lead_id: UUID) -> Lead | None:
-    row = await conn.fetchrow("SELECT id FROM lead WHERE id = $1 FOR UPDATE", lead_id)
-    return None if row is None else await get_lead(conn, lead_id)
-
-
 async def get_lead_for_update(conn: Connection, lead_id: UUID) -> Lead:
     await conn.execute("SELECT 1 FROM lead WHERE id = $1 FOR UPDATE", lead_id)
     return await get_lead(conn, lead_id)
+
+
+async def find_living_for_update(conn: Connection, lead_id: UUID) -> Lead | None:
+    """The lead, or the one that it was merged into; locked."""
+    while True:
+        living = await conn.fetchval("SELECT coalesce(merged_into, id) FROM lead WHERE id = $1", lead_id)
+        lead = None if living is None else await get_lead_for_update(conn, living)
+        # It may have been merged while its lock was waited for.
+        if lead is None or lead.merged_into is None:
+            return lead
+
+
+async def get_living_for_update(conn: Connection, lead_id: UUID) -> Lead:
+    """`find_living_for_update`; raises `NotFound`."""
+    lead = await find_living_for_update(conn, lead_id)
+    if lead is None:
+        raise NotFound(f"no lead {lead_id}")
+    return lead
 
 
 async def find_lead_id(conn: Connection, external_ref: str) -> UUID | None:
@@ -136,10 +151,13 @@ async def list_leads(
     rows = await conn.fetch(
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
-               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
+               created_at, updated_at
         FROM lead
-        WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR source = $3)
-          AND ($4::text IS NULL OR external_ref = $4) AND ($5::uuid IS NULL OR id > $5) ORDER BY id LIMIT $6
+        WHERE ($1::uuid IS NULL OR flow_id = $1)
+          AND (status = $2 OR $2::text IS NULL AND (status <> 'merged' OR $1::uuid IS NOT NULL OR $4::text IS NOT NULL))
+          AND ($3::text IS NULL OR source = $3) AND ($4::text IS NULL OR external_ref = $4) AND ($5::uuid IS NULL OR id > $5)
+        ORDER BY id LIMIT $6
         """,
         *(flow_id, status, source, external_ref, after, limit),
     )

@@ -1,9 +1,9 @@
-"""Keys, duplicates, leases and their policies.
+"""Leases and their policies.
 
 Lock order: the rep, then leads in the order of their ids, then leases.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,36 +11,9 @@ from uuid import UUID
 from ltc_chassis.connection import Connection
 from ltc_contracts.errors import NotFound
 
-from lead_svc.domain.identity import Key
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.protection import Lease, Policy, Situation
 from lead_svc.store.leads import lead_of
-
-
-async def insert_keys(conn: Connection, keys: Mapping[UUID, Iterable[Key]]) -> None:
-    rows = [(key.kind, key.value, lead_id) for lead_id, some in keys.items() for key in some]
-    if rows:
-        await conn.execute(
-            "INSERT INTO lead_key (kind, value, lead_id) SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[])",
-            *([row[column] for row in rows] for column in range(3)),
-        )
-
-
-async def duplicates_of(conn: Connection, lead_id: UUID) -> dict[UUID, list[str]]:
-    """The other leads that share a key with it or are nearly of its name, with the kinds that match."""
-    rows = await conn.fetch(
-        """
-        WITH mine AS (SELECT kind, value FROM lead_key WHERE lead_id = $1),
-             found AS (
-                 SELECT k.lead_id, k.kind FROM mine m JOIN lead_key k ON k.kind = m.kind AND k.value = m.value
-                 UNION
-                 SELECT n.lead_id, 'name' FROM mine m, LATERAL leads_named_like(m.value) AS n (lead_id) WHERE m.kind = 'name'
-             )
-        SELECT lead_id, array_agg(kind ORDER BY kind) AS kinds FROM found WHERE lead_id <> $1 GROUP BY lead_id ORDER BY lead_id
-        """,
-        lead_id,
-    )
-    return {row["lead_id"]: row["kinds"] for row in rows}
 
 
 async def lock_rep(conn: Connection, rep: str) -> None:
@@ -107,6 +80,11 @@ async def cover(conn: Connection, lease_id: UUID, lead_ids: Iterable[UUID]) -> N
         """,
         *(lease_id, sorted(lead_ids)),
     )
+
+
+async def leads_covered(conn: Connection, lease_id: UUID) -> list[UUID]:
+    """The leads that a lease keeps others away from."""
+    return [row["lead_id"] for row in await conn.fetch("SELECT lead_id FROM lease_lead WHERE lease_id = $1 AND held", lease_id)]
 
 
 async def cover_new(conn: Connection, lead_ids: Sequence[UUID]) -> None:
@@ -204,7 +182,8 @@ async def list_pool(conn: Connection, *, now: datetime, after: UUID | None, limi
     rows = await conn.fetch(
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
-               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
+               created_at, updated_at
         FROM lead d
         WHERE status IN ('new', 'contacted', 'nurturing') AND ($2::uuid IS NULL OR id > $2)
           AND (owner IS NULL OR EXISTS (SELECT 1 FROM lease o WHERE o.lead_id = d.id AND o.ended_at IS NULL AND o.until < $1))

@@ -122,7 +122,8 @@ async def list_in_band(
     rows = await conn.fetch(
         """
         SELECT l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
-               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+               external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
+               created_at, updated_at
         FROM lead_score s JOIN lead l ON l.id = s.lead_id
         WHERE s.band = $1 AND ($2::text IS NULL OR l.status = $2) AND ($3::text IS NULL OR l.source = $3)
           AND ($4::uuid IS NULL OR l.flow_id = $4) AND ($5::text IS NULL OR l.external_ref = $5)
@@ -142,7 +143,8 @@ async def list_by_ceiling(
     rows = await conn.fetch(
         """
         SELECT s.ceiling, l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
-               website, external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at
+               website, external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
+               created_at, updated_at
         FROM lead_score s JOIN lead l ON l.id = s.lead_id
         WHERE (NOT $1::boolean OR l.status IN ('new', 'contacted', 'nurturing'))
           AND ($2::numeric IS NULL OR s.ceiling < $2 OR s.ceiling = $2 AND s.lead_id > $3)

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 from ltc_chassis.ids import new_id
 from ltc_chassis.timers import Timer
 
@@ -46,3 +47,10 @@ def import_form(csv: str | bytes, mapping: dict[str, str], **more: Any) -> dict[
 def timer(name: str) -> Timer:
     """The timer of the service by its name."""
     return next(timer for timer in TIMERS if timer.name == name)
+
+
+async def capture(client: httpx.AsyncClient, **facts: Any) -> str:
+    """A lead captured over HTTP; its id."""
+    reply = await client.post("/v1/leads", json={"channel": "web", "source": "Google", **facts})
+    assert reply.status_code == 201, reply.text
+    return str(reply.json()["id"])

@@ -30,6 +30,7 @@ async def test_a_lead_is_captured_scored_and_nothing_personal_leaves(client: htt
     assert reply.status_code == 201, reply.text
     made = reply.json()
     assert (made["status"], made["fit"], made["band"]) == ("new", "45", "warm")
+    assert made.pop("possible_duplicates") == {"items": [], "total": 0, "more": False}
     events = await emitted()
     assert [event.topic for event in events] == ["lead.captured", "lead.scored"]
     assert all("anna" not in event.event.model_dump_json().lower() for event in events)

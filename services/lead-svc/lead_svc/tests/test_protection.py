@@ -3,24 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
-from ltc_chassis.testing import Emitted, KeyPair
+from ltc_chassis.testing import Emitted
 from ltc_chassis.timers import Timer
 from ltc_contracts.events import Contact
 
 from lead_svc.domain import protection as rules
 from lead_svc.domain.identity import keys_of, normal_email, normal_name, normal_phone, site_domain
 from lead_svc.domain.protection import Lease, Policy, Situation
-from lead_svc.tests.builders import import_form, timer
+from lead_svc.tests.builders import capture, import_form, timer
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 Run = Callable[[Timer], Awaitable[int]]
@@ -122,23 +120,6 @@ def test_a_free_mail_domain_is_no_company() -> None:
     assert {key.kind for key in keys} == {"email"}
 
 
-@pytest.fixture
-def rep(app: FastAPI, keys: KeyPair) -> As:
-    """HTTP as a rep, with the scopes of a rep unless others are given."""
-
-    def made(name: str, scopes: str = "leads:read leads:write leads:claim") -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {keys.token(scopes, subject=name)}"}
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", headers=headers)
-
-    return made
-
-
-async def capture(client: httpx.AsyncClient, **facts: Any) -> str:
-    reply = await client.post("/v1/leads", json={"channel": "web", "source": "Google", **facts})
-    assert reply.status_code == 201, reply.text
-    return str(reply.json()["id"])
-
-
 async def pool(client: httpx.AsyncClient) -> list[str]:
     return [item["id"] for item in (await client.get("/v1/pool")).json()["items"]]
 
@@ -213,7 +194,7 @@ async def test_a_claim_protects_every_duplicate_even_one_that_comes_later(
     same_name = await capture(client, company="Rossi Impianti", contact={"name": "Ana Rossi"})
     other = await capture(client, company="Bianchi", contact={"email": "b@bianchi.example"})
     found = (await client.get(f"/v1/leads/{first}/duplicates")).json()
-    assert found == {"items": [{"lead_id": same_name, "matched_on": ["name"]}], "total": 1}
+    assert found == {"items": [{"lead_id": same_name, "matched_on": ["name"]}], "total": 1, "more": False}
     await rep("anna").post(f"/v1/leads/{first}/claim")
     later = await capture(client, website="https://www.rossi.example")
     csv = "Ref,Channel,Source,Mail\nr1,web,Google,info@rossi.example\n"
