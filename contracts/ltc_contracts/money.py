@@ -81,7 +81,9 @@ class Money:
 
     @classmethod
     def rounded(cls, amount: Decimal, currency: str) -> "Money":
-        """Half up to the currency's minor unit."""
+        """Half up to the currency's minor unit. Raises `Invalid` for what is too large to be money."""
+        if not amount.is_finite() or abs(amount) >= _LIMIT:
+            raise Invalid("the amount must be finite and below 10^15", field="amount")
         return cls.of(round_half_up(amount, minor_units(currency)), currency)
 
     @classmethod

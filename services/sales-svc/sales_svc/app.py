@@ -8,6 +8,7 @@ from sales_svc import consumers, timers
 from sales_svc.api import (
     accounts,
     activities,
+    catalogue,
     commission_plans,
     commissions,
     contacts,
@@ -15,6 +16,7 @@ from sales_svc.api import (
     opportunities,
     pipelines,
     policy,
+    prices,
     quotes,
 )
 from sales_svc.settings import Settings
@@ -39,6 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 commissions.router,
                 commission_plans.router,
                 custom_fields.routes(entities=("account", "opportunity", "quote")),
+                catalogue.router,
+                prices.router,
                 letterhead.routes(),
             ],
             consumers=consumers.consumers,

@@ -1,6 +1,6 @@
 """Who changed what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,14 @@ async def insert_change(
     await conn.execute(
         "INSERT INTO change_log (id, entity, entity_id, version, by, at, changes) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         *(change_id, entity, str(entity_id), version, by, at, changes),
+    )
+
+
+async def insert_changes(conn: Connection, entity: str, made: Sequence[tuple[UUID | str, Change]]) -> None:
+    """Many at once, each with the id of its entity."""
+    await conn.executemany(
+        "INSERT INTO change_log (id, entity, entity_id, version, by, at, changes) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [(each.id, entity, str(entity_id), each.version, each.by, each.at, each.changes) for entity_id, each in made],
     )
 
 
