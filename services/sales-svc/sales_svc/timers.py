@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from sales_svc.handlers import quotes
+from sales_svc.handlers import contracts, quotes, renewals
 
 
 async def expire_quotes(tx: Transaction) -> int:
@@ -11,4 +11,24 @@ async def expire_quotes(tx: Transaction) -> int:
     return await quotes.expire_quotes(tx, limit=100)
 
 
-TIMERS = [Timer("expire-quotes", expire_quotes, every=1.0)]
+async def expire_contracts(tx: Transaction) -> int:
+    """Contracts past their last day to sign are given up."""
+    return await contracts.expire_contracts(tx, limit=100)
+
+
+async def remind_of_renewals(tx: Transaction) -> int:
+    """The days until notice come near: each reminder once, late if need be."""
+    return await renewals.remind(tx, limit=100)
+
+
+async def turn_terms(tx: Transaction) -> int:
+    """Terms that are over renew or end."""
+    return await renewals.turn_terms(tx, limit=100)
+
+
+TIMERS = [
+    Timer("expire-quotes", expire_quotes, every=1.0),
+    Timer("expire-contracts", expire_contracts, every=1.0),
+    Timer("remind-of-renewals", remind_of_renewals, every=1.0),
+    Timer("turn-terms", turn_terms, every=1.0),
+]

@@ -20,6 +20,8 @@ QUOTE_TRANSITIONS: dict[tuple[QuoteState, str], QuoteState] = {
     ("sent", "expire"): "expired",
     ("draft", "supersede"): "superseded",
     ("sent", "supersede"): "superseded",
+    # Until the contract is signed another version may be accepted instead.
+    ("accepted", "supersede"): "superseded",
 }
 
 
@@ -115,7 +117,7 @@ def send(quote: Quote, now: datetime) -> tuple[Quote, list[Event]]:
 
 
 def accept(quote: Quote, others: Sequence[Quote], now: datetime) -> tuple[Quote, list[Quote], list[Event]]:
-    """Accepting one version supersedes every other open one; returns it, the superseded, and the event."""
+    """Accepting one version supersedes every other, also one accepted before; returns it, the superseded, and the event."""
     accepted = _turn(quote, "accept", now)
     _require_valid(quote, now)
     event = QuoteAccepted(
@@ -129,7 +131,7 @@ def accept(quote: Quote, others: Sequence[Quote], now: datetime) -> tuple[Quote,
 
 
 def supersede(quotes: Iterable[Quote], now: datetime) -> list[Quote]:
-    """Those that were open are superseded; the others stay as they are and are not returned."""
+    """Those that were open or accepted are superseded; the others stay as they are and are not returned."""
     return [_turn(quote, "supersede", now) for quote in quotes if (quote.state, "supersede") in QUOTE_TRANSITIONS]
 
 

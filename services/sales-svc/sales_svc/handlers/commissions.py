@@ -20,8 +20,6 @@ from sales_svc.domain.quote import Quote
 from sales_svc.store import commission_plans, commissions
 from sales_svc.store.commissions import CashKind
 
-PIPELINE = "default"
-
 
 class InvoiceNotKnownYet(NotYet):
     """Cash or a credit was told before the invoice it belongs to."""
@@ -34,7 +32,7 @@ async def accrue(tx: Transaction, contract: Contract, opportunity: Opportunity, 
         opportunity_id=opportunity.id,
         flow_id=contract.flow_id,
         owner=opportunity.owner,
-        pipeline=PIPELINE,
+        pipeline=opportunity.pipeline,
         lines=tuple((line.sku, line.net.amount) for line in quote.lines),
         net=quote.net,
         signed_at=cast(datetime, contract.signed_at),

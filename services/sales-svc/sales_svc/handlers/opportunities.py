@@ -70,7 +70,8 @@ async def lose(
     lost, change, events = rules.lose(
         opportunity, reason, tx.now, reason_code=reason_code, competitors=competitors, at=occurred_at, by=by
     )
-    for quote in offers.supersede(await quotes.list_quotes_for_update(tx.conn, opportunity_id), tx.now):
+    known = await quotes.list_quotes_for_update(tx.conn, opportunity_id)
+    for quote in offers.supersede([each for each in known if each.state != "accepted"], tx.now):
         await quotes.save_quote(tx.conn, quote)
     await opportunities.save_opportunity(tx.conn, lost)
     await opportunities.insert_stage_change(tx.conn, new_id(), lost.id, change)

@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ltc_contracts.errors import Invalid, WrongTransition
 
-from sales_svc.domain import contract as contracts
 from sales_svc.domain import opportunity as deals
 from sales_svc.domain import quote as offers
 from sales_svc.domain.account import account_key
-from sales_svc.domain.contract import DocumentChanged
 from sales_svc.domain.opportunity import DealClosed
 from sales_svc.domain.quote import QuoteExpired
 from sales_svc.tests.builders import NOW, line, opportunity, pipeline, quote
@@ -93,23 +91,6 @@ def test_no_sequence_of_moves_accepts_two_versions(moves: list[tuple[int, str]])
     assert len(accepted_ones) <= 1
     if accepted_ones:
         assert not [each for each in versions if each.state in ("draft", "sent")]
-
-
-def test_the_digest_covers_the_priced_version() -> None:
-    agreed = quote(state="accepted")
-    document, digest = contracts.draw_up(agreed)
-    assert '"gross":"6527.81"' in document
-    other = quote(id=agreed.id, state="accepted", customer=agreed.customer, lines=(line(quantity=Decimal(17)),))
-    assert contracts.draw_up(other)[1] != digest
-    contract = contracts.Contract(
-        *(agreed.id, agreed.flow_id, agreed.opportunity_id, agreed.id, "C-2026-000001", "draft", document, digest),
-        *(None, None, 1, NOW, NOW),
-    )
-    with pytest.raises(DocumentChanged):
-        contracts.sign(contract, other, opportunity(), "Anna", NOW)
-    signed, won, _, [agreed_event, won_event] = contracts.sign(contract, agreed, opportunity(), "Anna", NOW)
-    assert (signed.state, won.stage) == ("signed", "won")
-    assert {agreed_event.TOPIC, won_event.TOPIC} == {"contract.signed", "opportunity.won"}
 
 
 def test_two_spellings_of_a_company_are_one_account() -> None:
