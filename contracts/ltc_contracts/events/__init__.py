@@ -27,6 +27,9 @@ from ltc_contracts.events.lead import (
     LeadTouched,
     LeadUnmerged,
     MergedLead,
+    NurtureEnded,
+    NurtureEnrolled,
+    NurtureStepSent,
     PersonErased,
 )
 from ltc_contracts.events.model import Contact, Customer, Event, Line, TaxSubtotal, Touch
@@ -88,6 +91,9 @@ __all__ = [
     "LeadUnmerged",
     "Line",
     "MergedLead",
+    "NurtureEnded",
+    "NurtureEnrolled",
+    "NurtureStepSent",
     "OpportunityLost",
     "OpportunityOpened",
     "OpportunityStageChanged",

@@ -213,6 +213,46 @@ class LeadTouched(Event):
     touch: Touch
 
 
+class NurtureEnrolled(Event):
+    """The lead entered a journey: from now on it is written to, step by step, until the journey ends for it."""
+
+    TOPIC: ClassVar[str] = "nurture.enrolled"
+    SUBJECT: ClassVar[str] = "enrolment_id"
+
+    enrolment_id: UUID
+    lead_id: UUID
+    journey: Code
+    version: Annotated[int, Field(ge=1)]
+    how: Literal["rule", "by_hand"]
+
+
+class NurtureStepSent(Event):
+    """The mail server took the mail of a step; whether it was read, `lead.engaged` tells. Nothing personal is on it."""
+
+    TOPIC: ClassVar[str] = "nurture.step_sent"
+    SUBJECT: ClassVar[str] = "enrolment_id"
+
+    enrolment_id: UUID
+    lead_id: UUID
+    journey: Code
+    version: Annotated[int, Field(ge=1)]
+    step: Code
+
+
+class NurtureEnded(Event):
+    """The journey is over for the lead: finished, or before its end, as by a reply, qualification or unsubscription."""
+
+    TOPIC: ClassVar[str] = "nurture.ended"
+    SUBJECT: ClassVar[str] = "enrolment_id"
+
+    enrolment_id: UUID
+    lead_id: UUID
+    journey: Code
+    version: Annotated[int, Field(ge=1)]
+    reason: Annotated[Code, Field(description="finished, reply, qualified, unsubscribed, ...: the list may grow")]
+    mails: Annotated[int, Field(ge=0, description="that were posted to the lead in it")]
+
+
 class CampaignSpendRecorded(Event):
     """What a campaign cost on a day, as one source says. A correction is the whole amount again, with a higher revision.
 

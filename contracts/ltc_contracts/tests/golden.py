@@ -344,6 +344,18 @@ STEPS: list[Step] = [
         ),
         "sales", 2, FLOW, 1, None,
     ),
+    (
+        e.NurtureEnrolled(enrolment_id=uid(7, 20), lead_id=LEAD, journey="welcome", version=1, how="rule"),
+        "lead", 0.5, FLOW, 2, None,
+    ),
+    (
+        e.NurtureStepSent(enrolment_id=uid(7, 20), lead_id=LEAD, journey="welcome", version=1, step="hello"),
+        "lead", 0.6, FLOW, 2, None,
+    ),
+    (
+        e.NurtureEnded(enrolment_id=uid(7, 20), lead_id=LEAD, journey="welcome", version=1, reason="qualified", mails=1),
+        "lead", 1, FLOW, 3, "lead.qualified",
+    ),
 ]  # fmt: skip
 
 

@@ -97,6 +97,11 @@ class Calendar:
             return opens
         raise NeverOpen("there are no working hours in the next 20 years", field="week")
 
+    def open_between(self, a: datetime, b: datetime) -> list[tuple[datetime, datetime]]:
+        """The open intervals between two (aware) moments, in UTC, cut to them, in order."""
+        a, b = a.astimezone(UTC), b.astimezone(UTC)
+        return [(opens, min(closes, b)) for opens, closes in self._open_from(a, until=b) if opens < b] if a < b else []
+
     def spans_of(self, day: date) -> Sequence[Span]:
         """The hours of one day, local time."""
         if day in self.exceptions:

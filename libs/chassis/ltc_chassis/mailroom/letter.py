@@ -58,6 +58,7 @@ class Mail:
     dedupe_key       a second mail with the same key is not posted
     about            what it concerns; `withdraw(tx, about=...)` takes back what has not left
     not_before       business time before which it does not leave
+    windows          spans of business time in which alone it leaves, however late the server is; after the last one it fails
     unsubscribe_url  adds List-Unsubscribe and one-click List-Unsubscribe-Post (RFC 8058): an https address that takes POST
 
     Raises `UnsafeHeader`, `BadAddress`, `Invalid` when it is made.
@@ -77,6 +78,7 @@ class Mail:
     flow_id: UUID | None = None
     unsubscribe_url: str | None = None
     not_before: datetime | None = None
+    windows: Sequence[tuple[datetime, datetime]] = ()
     attachments: Sequence[Attachment] = ()
 
     def __post_init__(self) -> None:
@@ -179,6 +181,8 @@ def _check_sizes(mail: Mail) -> None:
         raise Invalid("at most 20 headers of 900 characters", field="headers")
     if mail.unsubscribe_url is not None and re.fullmatch(r"https?://[!-~]+", mail.unsubscribe_url) is None:
         raise Invalid("must be an address of the web", field="unsubscribe_url")
+    if len(mail.windows) > 500 or any(opens >= closes for opens, closes in mail.windows):
+        raise Invalid("at most 500 spans that end after they begin", field="windows")
     if len(mail.attachments) > 10 or sum(len(each.content) for each in mail.attachments) > 10_000_000:
         raise Invalid("at most 10 attachments of 10 MB together", field="attachments")
     for each in mail.attachments:

@@ -74,6 +74,7 @@ class _Sender:
         async with runtime.db.connection() as conn:
             if lost := await store.doubt_lost(conn):
                 logger.warning("%d mails are in doubt: their sender ended while it handed them over", lost)
+            await store.fail_closed(conn, runtime.clock.now())
         if not settings.smtp_host or time.monotonic() < self._not_before:
             return 0
         # A mail that is under way is finished even when the service stops, else every deployment would leave doubts.

@@ -1,6 +1,6 @@
 """Every SQL statement about mails, and what becomes of one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import asyncpg
 from ltc_contracts.errors import DomainError, NotFound, WrongTransition
 
 from ltc_chassis.connection import Connection
@@ -47,13 +48,13 @@ async def post(tx: Transaction, mail: Mail) -> Posted:
     row = await tx.conn.fetchrow(
         """
         INSERT INTO mail (id, kind, dedupe_key, about, flow_id, recipient, recipient_name, sender_name, reply_to, subject, text, html,
-                          headers, unsubscribe_url, message_id, state, not_before, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiting', $16, $17)
+                          headers, unsubscribe_url, message_id, state, not_before, windows, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiting', $16, $17, $18)
         ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
         """,
         *(mail_id, mail.kind, mail.dedupe_key, mail.about, mail.flow_id, mail.to, mail.to_name, mail.from_name, mail.reply_to),
         *(mail.subject, mail.text, mail.html, dict(mail.headers), mail.unsubscribe_url, message_id),
-        *(mail.not_before or tx.now, tx.now),
+        *(mail.not_before or tx.now, [asyncpg.Range(*span) for span in mail.windows] or None, tx.now),
     )
     if row is None:
         known = await tx.conn.fetchrow("SELECT id, message_id FROM mail WHERE dedupe_key = $1", mail.dedupe_key)
@@ -66,13 +67,13 @@ async def post(tx: Transaction, mail: Mail) -> Posted:
     return Posted(mail_id, message_id, fresh=True)
 
 
-async def withdraw(tx: Transaction, *, about: str, reason: str) -> int:
-    """Take back the mails about this that have not left; returns how many."""
+async def withdraw(tx: Transaction, *, about: Collection[str], reason: str) -> list[UUID]:
+    """Take back the mails about these that have not left; returns their ids."""
     rows = await tx.conn.fetch(
-        "UPDATE mail SET state = 'discarded', reason = $2 WHERE about = $1 AND state = 'waiting' RETURNING 1",
-        *(about, reason[:500]),
+        "UPDATE mail SET state = 'discarded', reason = $2 WHERE about = ANY($1::text[]) AND state = 'waiting' RETURNING id",
+        *(list(about), reason[:500]),
     )
-    return len(rows)
+    return [row["id"] for row in rows]
 
 
 async def list_to(conn: Connection, address: str) -> list[Any]:
@@ -121,7 +122,7 @@ async def take(conn: Connection, now: datetime, by: UUID, hold_s: float) -> Any 
         """
         UPDATE mail SET taken_by = $2, taken_until = clock_timestamp() + make_interval(secs => $3) WHERE id = (
             SELECT id FROM mail WHERE state = 'waiting' AND not_before <= $1 AND next_attempt_at <= clock_timestamp()
-              AND (taken_until IS NULL OR taken_until < clock_timestamp())
+              AND (taken_until IS NULL OR taken_until < clock_timestamp()) AND (windows IS NULL OR windows @> $1)
             ORDER BY not_before, id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, recipient, recipient_name, sender_name, reply_to, subject, text, html, headers, unsubscribe_url, message_id, attempts
         """,
@@ -178,6 +179,18 @@ async def doubt_lost(conn: Connection) -> int:
             SELECT id FROM mail WHERE state = 'handing_over' AND taken_until < clock_timestamp() LIMIT 100 FOR UPDATE SKIP LOCKED)
         RETURNING 1
         """
+    )
+    return len(rows)
+
+
+async def fail_closed(conn: Connection, now: datetime) -> int:
+    """Mails whose last window has closed before they could leave; returns how many."""
+    rows = await conn.fetch(
+        """
+        UPDATE mail SET state = 'failed', reason = 'the time in which it might have left is over' WHERE id IN (
+            SELECT id FROM mail WHERE state = 'waiting' AND upper(windows) <= $1 LIMIT 100 FOR UPDATE SKIP LOCKED) RETURNING 1
+        """,
+        now,
     )
     return len(rows)
 

@@ -179,6 +179,18 @@ def test_measures_add_up(calendar: Calendar, a: datetime, b: datetime, c: dateti
     assert calendar.business_between(c, a) == timedelta(0)
 
 
+@given(calendars, moments, moments)
+def test_open_intervals_are_in_order_lie_between_and_add_up_to_the_working_time(
+    calendar: Calendar, a: datetime, b: datetime
+) -> None:
+    a, b = sorted((a, b))
+    found = calendar.open_between(a, b)
+    assert sum((closes - opens for opens, closes in found), timedelta(0)) == calendar.business_between(a, b)
+    assert [moment for span in found for moment in span] == sorted(moment for span in found for moment in span)
+    assert all(a <= opens < closes <= b and calendar.is_working(opens) for opens, closes in found)
+    assert calendar.open_between(b, a) == []
+
+
 @given(calendars, moments)
 def test_somebody_is_there_when_it_next_opens_and_not_before(calendar: Calendar, moment: datetime) -> None:
     opens = calendar.next_opening(moment)
