@@ -13,7 +13,6 @@ from ltc_chassis.db import connect
 from ltc_chassis.ids import drawn_at, new_id
 from ltc_chassis.tests.echo.app import Noted
 from ltc_cli.stack import Stack
-from ltc_contracts.envelope import Envelope
 
 from bench.load import flood, post, steady
 from bench.report import Row, percentile
@@ -73,7 +72,7 @@ async def _bare(dsn: str) -> float:
                     "INSERT INTO note (id, flow_id, text, cause, version, created_at) VALUES ($1, $2, $3, NULL, 1, $4)",
                     *(new_id(), flow_id, "hello", now),
                 )
-                await outbox.insert(conn, [_row(flow_id, now)], 4)
+                await outbox.insert(conn, [_row(flow_id, now)])
             done += 1
 
     await asyncio.gather(*(run(conn) for conn in conns))
@@ -85,19 +84,27 @@ async def _bare(dsn: str) -> float:
 
 def _row(flow_id: UUID, now: datetime) -> outbox.Row:
     note = Noted(note_id=new_id(), text="hello")
-    envelope = Envelope(
+    key = str(flow_id)
+    return outbox.Row(
         id=new_id(),
-        source="/echo-svc",
+        topic=Noted.TOPIC,
+        key=key,
         type=Noted.type_name(),
+        payload=note.model_dump_json(),
+        shard=outbox.shard_of(key, 4),
+        source="/echo-svc",
         subject=note.subject,
+        sequence=1,
         occurred_at=now,
         recorded_at=now,
         dataschema=Noted.dataschema(),
-        partition_key=str(flow_id),
-        sequence=1,
         flow_id=flow_id,
+        parent_flow_id=None,
+        causation_id=None,
+        correlation_id=None,
+        traceparent=None,
+        tracestate=None,
     )
-    return outbox.Row(Noted.TOPIC, note.model_dump_json(), envelope)
 
 
 async def visible(stack: Stack) -> list[Row]:
@@ -139,10 +146,10 @@ async def drain(stack: Stack) -> list[Row]:
     """A full outbox, sent by one relay; beside it the same records by a bare producer, without a database."""
     now = datetime.now(UTC)
     made = [_row(new_id(), now) for _ in range(_DRAINED)]
-    wire = [(row.topic, row.envelope.partition_key.encode(), row.payload.encode(), row.envelope.to_headers()) for row in made]
+    wire = [(row.topic, row.key.encode(), row.payload.encode(), row.envelope.to_headers()) for row in made]
     async with echo_database(stack) as (dsn, conn):
         for start in range(0, _DRAINED, 5000):
-            await outbox.insert(conn, made[start : start + 5000], 4)
+            await outbox.insert(conn, made[start : start + 5000])
         _, seconds = await publish(stack, wire)
         async with serve(stack, ECHO, dsn):
             speed = await rate_until(conn, "SELECT -count(*) FROM outbox", _DRAINED, before=-_DRAINED)

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from ltc_contracts.envelope import Envelope
 from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Event
 from ltc_contracts.topics import MAX_EVENT_BYTES
@@ -22,7 +21,7 @@ from ltc_chassis.ids import new_id
 from ltc_chassis.settings import ChassisSettings
 from ltc_chassis.telemetry import current_traceparent
 
-__all__ = ["Cause", "Connection", "Database", "EventTooLarge", "Transaction", "connect", "is_down", "is_retryable"]
+__all__ = ["Cause", "Connection", "Database", "EventTooLarge", "Transaction", "connect", "is_down", "is_refused", "is_retryable"]
 
 S = TypeVar("S", bound=ChassisSettings)
 
@@ -60,6 +59,11 @@ def is_down(error: BaseException) -> bool:
 def is_retryable(error: BaseException) -> bool:
     """Whether the same transaction may simply be tried again: a deadlock or a serialisation failure."""
     return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the database refused what was to be written (a value or a constraint), so that the same again is refused again."""
+    return isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +105,41 @@ class Transaction:
         if len(payload) > MAX_EVENT_BYTES // 4 and len(payload.encode()) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"{event.TOPIC} would take {len(payload)} characters; the limit is {MAX_EVENT_BYTES} bytes")
         subject = event.subject
-        traceparent, tracestate = current_traceparent()
-        envelope = Envelope(
-            id=event_id,
-            source=self.source,
-            type=event.type_name(),
-            subject=subject,
-            occurred_at=occurred_at or self.now,
-            recorded_at=self.now,
-            dataschema=event.dataschema(),
-            partition_key=str(flow_id) if flow_id else subject,
-            sequence=sequence,
-            flow_id=flow_id,
-            parent_flow_id=parent_flow_id,
-            causation_id=self.cause.event_id if self.cause else None,
-            correlation_id=(self.cause.correlation_id if self.cause else None) or str(event_id),
-            traceparent=traceparent,
-            tracestate=tracestate,
+        key = str(flow_id) if flow_id else subject
+        cause = self.cause
+        self.pending.append(
+            outbox.Row(
+                event_id,
+                event.TOPIC,
+                key,
+                event.type_name(),
+                payload,
+                outbox.shard_of(key, self.shards),
+                self.source,
+                subject,
+                sequence,
+                occurred_at or self.now,
+                self.now,
+                event.dataschema(),
+                flow_id,
+                parent_flow_id,
+                cause.event_id if cause else None,
+                (cause.correlation_id if cause else None) or str(event_id),
+                *current_traceparent(),
+            )
         )
-        self.pending.append(outbox.Row(event.TOPIC, payload, envelope))
         return event_id
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part of the transaction that may fail alone: when the block raises, what it wrote and announced is taken back."""
+        announced = len(self.pending)
+        try:
+            async with self.conn.transaction():
+                yield
+        except BaseException:
+            del self.pending[announced:]
+            raise
 
     def settings_as(self, kind: type[S]) -> S:
         """The running service's settings, typed."""
@@ -132,7 +151,7 @@ class Transaction:
         """Write what was emitted so far to the outbox, inside the transaction."""
         if self.pending:
             rows, self.pending = self.pending, []
-            await outbox.insert(self.conn, rows, self.shards)
+            await outbox.insert(self.conn, rows)
 
 
 class Database:

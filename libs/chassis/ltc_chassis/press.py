@@ -16,6 +16,7 @@ import struct
 import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import typst
@@ -95,7 +96,7 @@ def main() -> None:
         except typst.TypstError as error:
             answer = [FAILED, f"{error.message}\n{error.diagnostic}".encode()]
         else:
-            retiring = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > RETIRE_ABOVE_KB
+            retiring = _peak_kb() > RETIRE_ABOVE_KB
             answer = [RETIRING if retiring else PRINTED, pdf, missing.encode()]
         signal.setitimer(signal.ITIMER_REAL, 0)
         write_parts(sys.stdout.buffer, answer)
@@ -113,6 +114,15 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     if len(content) < size:
         raise EOFError("the other side hung up")
     return content
+
+
+def _peak_kb() -> int:
+    """The most memory this process ever had. Not by `getrusage`: Linux counts there what the process that started it had."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from lead_svc.api import (
     campaigns,
     disqualification,
     duplicates,
+    imports,
     leads,
     protection,
     scores,
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[
                 leads.router,
+                imports.router,
                 protection.router,
                 duplicates.router,
                 campaigns.router,

@@ -13,7 +13,7 @@ from ltc_contracts.events.model import Code, Name
 from ltc_contracts.money import Money, round_half_up
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from lead_svc.api.leads import FileTooLarge
+from lead_svc.api.imports import FileTooLarge
 from lead_svc.domain.campaign import Campaign, Channel, Kind, RefusedRow, Spend, read_spend
 from lead_svc.handlers import campaigns as handlers
 from lead_svc.store import campaigns as store

@@ -1,16 +1,13 @@
 """HTTP in: leads, their activities and scores, imports."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Form, UploadFile
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import Contact
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
@@ -20,22 +17,13 @@ from lead_svc.api.duplicates import DuplicatesView, find_duplicates
 from lead_svc.api.visits import NewTouch
 from lead_svc.domain.duplicates import PossibleDuplicate, as_given
 from lead_svc.domain.lead import Lead, blank
-from lead_svc.domain.rows import Layout
 from lead_svc.domain.score import Activity, Band, Score, score
-from lead_svc.handlers import imports, leads
+from lead_svc.handlers import leads
 from lead_svc.handlers.capture import Arrival, capture_lead
 from lead_svc.store import leads as store
 from lead_svc.store import scores
-from lead_svc.store.leads import Import
 
 router = make_router(prefix="/v1", tags=["leads"])
-_LARGEST_FILE = 20 * 1024 * 1024
-
-
-class FileTooLarge(DomainError):
-    """An import is limited to 20 MB."""
-
-    kind = "too_large"
 
 
 class Body(BaseModel):
@@ -115,32 +103,6 @@ class CapturedView(LeadView):
     """`possible_duplicates` is null for callers who may not read leads: nothing is told of what was found."""
 
     possible_duplicates: DuplicatesView | None
-
-
-class ImportView(BaseModel):
-    """processed = imported + duplicates + refused; `state` is waiting, running or done."""
-
-    id: UUID
-    file_name: str
-    state: str
-    total: int
-    processed: int
-    imported: int
-    duplicates: int
-    refused: int
-    created_at: datetime
-    finished_at: datetime | None
-
-    @classmethod
-    def of(cls, job: Import) -> "ImportView":
-        return cls(**{name: getattr(job, name) for name in cls.model_fields})
-
-
-class RefusalView(BaseModel):
-    id: UUID
-    line: int
-    field: str
-    reason: str
 
 
 @router.post("/leads", status_code=201, dependencies=[scope("leads:write")])
@@ -226,55 +188,3 @@ async def qualify(lead_id: UUID, tx: Tx, body: Qualification | None = None) -> L
     """A person hands the lead to sales."""
     await leads.qualify(tx, lead_id, body.owner if body else None)
     return await get_lead(lead_id, tx.conn, tx.now)
-
-
-@router.post("/imports", status_code=202, dependencies=[scope("imports:write")])
-async def start_import(
-    tx: Tx,
-    file: UploadFile,
-    mapping: Annotated[str, Form(max_length=20_000, description="JSON: field -> column")],
-    nulls: Annotated[str, Form(max_length=5_000, description='JSON list of values for "not answered"')] = '[""]',
-    defaults: Annotated[str, Form(max_length=5_000, description="JSON: field -> value where a row has none")] = "{}",
-) -> ImportView:
-    """Import leads from CSV. Rows are taken in the background; ask for progress and refused rows by the id."""
-    content = await file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise FileTooLarge("a file may have 20 MB", field="file")
-    layout = Layout(_texts(mapping, "mapping"), frozenset(_list(nulls)), _texts(defaults, "defaults"))
-    job = await imports.take_file(tx, file_name=(file.filename or "import.csv")[:200], file=content, layout=layout)
-    return ImportView.of(job)
-
-
-@router.get("/imports/{import_id}", dependencies=[scope("imports:read")])
-async def get_import(import_id: UUID, conn: Conn) -> ImportView:
-    """How far an import is."""
-    return ImportView.of(await store.get_import(conn, import_id))
-
-
-@router.get("/imports/{import_id}/errors", dependencies=[scope("imports:read")])
-async def list_refusals(import_id: UUID, conn: Conn, page: PageArgs) -> Page[RefusalView]:
-    """Rows that were not taken, with line, field and reason."""
-    await store.get_import(conn, import_id)
-    rows = await store.list_refusals(conn, import_id, after=page.after, limit=page.limit + 1)
-    return page.of([RefusalView(**dict(row)) for row in rows], key=lambda view: view.id)
-
-
-def _texts(text: str, field: str) -> dict[str, str]:
-    given = _json(text, field)
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        raise Invalid("must be a JSON object of texts", field=field)
-    return given
-
-
-def _list(text: str) -> list[str]:
-    given = _json(text, "nulls")
-    if not isinstance(given, list) or not all(isinstance(value, str) for value in given):
-        raise Invalid("must be a JSON list of texts", field="nulls")
-    return given
-
-
-def _json(text: str, field: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Invalid("is not JSON", field=field) from error

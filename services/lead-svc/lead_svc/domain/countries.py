@@ -20,6 +20,7 @@ TJ Tajikistan|TM Turkmenistan|TN Tunisia|TR Turkey|TT Trinidad and Tobago|TW Tai
 US United States|UY Uruguay|UZ Uzbekistan|VE Venezuela|VN Vietnam|YE Yemen|ZA South Africa|ZM Zambia|ZW Zimbabwe
 """
 _BY_NAME = {entry[3:].lower(): entry[:2] for entry in _TABLE.replace("\n", "|").split("|") if entry}
+_CODES = frozenset(_BY_NAME.values())
 _OTHER_NAMES = {
     "usa": "US",
     "united states of america": "US",
@@ -45,6 +46,6 @@ _OTHER_NAMES = {
 def country_code(text: str) -> str | None:
     """The ISO code of a code or a name; None when it is neither."""
     key = text.strip().lower()
-    if key.upper() in _BY_NAME.values():
+    if key.upper() in _CODES:
         return key.upper()
     return _BY_NAME.get(key) or _OTHER_NAMES.get(key)

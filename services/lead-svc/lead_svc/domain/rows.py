@@ -1,9 +1,7 @@
-"""What a line of a file means: mapped columns become a lead's facts, or a reason why the row cannot be taken."""
+"""What a record of a file means: mapped columns become a lead's facts, or a reason why the row cannot be taken."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +24,8 @@ _OTHER = {"country", "company_size"}
 FIELDS = {*_LENGTHS, *_CONTACT, *_OTHER}
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _FALSE = {"", "0", "no", "false", "n", "nein", "off"}
-_LONGEST_CELL = 100_000
+_LONGEST_CODE = 64
+_LONGEST_ATTRIBUTE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,101 +57,107 @@ class Refusal:
 
 
 def check_layout(columns: Sequence[str], layout: Layout) -> None:
-    """Raise `Invalid` for a mapping that names no field of ours or no column of the file."""
+    """Raise `Invalid` for a mapping that names no field of ours or no column of the file, or a default that is no value."""
     for name, column in layout.mapping.items():
-        if name not in FIELDS and not name.startswith("activities."):
+        code = name.removeprefix("activities.")
+        if name not in FIELDS and (code == name or not 0 < len(code) <= _LONGEST_CODE):
             raise Invalid(
                 f"'{name}' is no field of a lead; there are {', '.join(sorted(FIELDS))}, activities.<code>", field="mapping"
             )
         if column not in columns:
             raise Invalid(f"the file has no column '{column}'", field="mapping")
-    for name in layout.defaults:
+    for name, value in layout.defaults.items():
         if name not in FIELDS:
             raise Invalid(f"'{name}' is no field of a lead", field="defaults")
+        try:
+            _converter(name)(value)
+        except Invalid as error:
+            raise Invalid(f"'{name}' {error.reason}", field="defaults") from error
     for name in ("channel", "source"):
         if name not in layout.mapping and name not in layout.defaults:
             raise Invalid(f"'{name}' needs a column in the mapping or a default", field="mapping")
 
 
-def read_table(file: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header, and each record with the line it begins on. Separator and byte order mark are found out."""
-    if b"\x00" in file:
-        raise Invalid("this is a binary file, not CSV", field="file")
-    try:
-        text = file.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Invalid(f"the file is not UTF-8 (byte {error.start})", field="file") from error
-    first = text.partition("\n")[0]
-    separator = max((",", ";", "\t"), key=first.count)
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    try:
-        header = [name.strip() for name in next(reader)]
-    except (StopIteration, csv.Error) as error:
-        raise Invalid("the file has no header line", field="file") from error
-    if not any(header):
-        raise Invalid("the file has no header line", field="file")
-    return header, _records(reader)
+class Reader:
+    """Reads the records of one file. What can be decided once per file is decided here, not once per row."""
+
+    def __init__(self, header: Sequence[str], layout: Layout) -> None:
+        check_layout(header, layout)
+        self._width = len(header)
+        self._nulls = layout.nulls | {""}
+        place = {name: index for index, name in enumerate(header) if name}
+        named = {name: place[column] for name, column in layout.mapping.items()}
+        self._activities = [
+            (name.removeprefix("activities."), index) for name, index in named.items() if name.startswith("activities.")
+        ]
+        defaults = {name: _converter(name)(value) for name, value in layout.defaults.items()}
+        self._fields = [(name, index, defaults.get(name), _converter(name)) for name, index in named.items() if name in FIELDS]
+        self._constants = {name: value for name, value in defaults.items() if name not in named}
+        used = set(named.values())
+        self._rest = [(name, index) for name, index in place.items() if index not in used]
+
+    def read(self, line: int, cells: Sequence[str]) -> Row | Refusal:
+        """One record as a lead's facts. What no field is mapped to is kept as an attribute."""
+        if len(cells) != self._width:
+            return Refusal(line, "row", f"{len(cells)} cells where the header has {self._width}")
+        facts: dict[str, Any] = dict(self._constants)
+        nulls = self._nulls
+        for name, index, default, convert in self._fields:
+            value = cells[index].strip()
+            if value in nulls:
+                facts[name] = default
+                continue
+            try:
+                facts[name] = convert(value)
+            except Invalid as error:
+                return Refusal(line, name, error.reason)
+        for name in ("channel", "source"):
+            if not facts.get(name):
+                return Refusal(line, name, "is empty, and there is no default")
+        attributes: dict[str, str] = {}
+        for name, index in self._rest:
+            value = cells[index].strip()
+            if value not in nulls:
+                if len(value) > _LONGEST_ATTRIBUTE:
+                    return Refusal(line, name, f"is longer than {_LONGEST_ATTRIBUTE} characters")
+                attributes[name] = value
+        contact = {name[8:]: value for name in _CONTACT if (value := facts.pop(name, None)) is not None}
+        if contact:
+            facts["contact"] = contact
+        done = tuple(
+            code
+            for code, index in self._activities
+            if (value := cells[index].strip()) not in nulls and value.lower() not in _FALSE
+        )
+        return Row(line, facts, done, attributes)
 
 
-def _records(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    line = reader.line_num + 1
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise Invalid(f"line {line}: {error}", field="file") from error
-        if cells:
-            yield line, cells
-        line = reader.line_num + 1
-
-
-def read_row(line: int, header: Sequence[str], cells: Sequence[str], layout: Layout) -> Row | Refusal:
-    """One record as a lead's facts."""
-    if len(cells) != len(header):
-        return Refusal(line, "row", f"{len(cells)} cells where the header has {len(header)}")
-    values = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-    facts: dict[str, Any] = {}
-    activities: list[str] = []
-    for name in {**layout.defaults, **layout.mapping}:
-        value = values.get(layout.mapping.get(name, ""), "")
-        if value in layout.nulls:
-            value = ""
-        if name.startswith("activities."):
-            if value.lower() not in _FALSE:
-                activities.append(name.removeprefix("activities."))
-            continue
-        value = value or layout.defaults.get(name, "")
-        try:
-            facts[name] = _value(name, value) if value else None
-        except Invalid as error:
-            return Refusal(line, name, error.reason)
-    for name in ("channel", "source"):
-        if not facts.get(name):
-            return Refusal(line, name, "is empty, and there is no default")
-    contact = {name.partition(".")[2]: facts.pop(name, None) for name in _CONTACT}
-    if any(contact.values()):
-        facts["contact"] = contact
-    used = set(layout.mapping.values())
-    rest = {name: value for name, value in values.items() if name and name not in used and value and value not in layout.nulls}
-    return Row(line, facts, tuple(activities), rest)
-
-
-def _value(name: str, value: str) -> Any:
+def _converter(name: str) -> Callable[[str], Any]:
     if name == "country":
-        code = country_code(value)
-        if code is None:
-            raise Invalid("is no country we know, by ISO code or English name")
-        return code
+        return _country
     if name == "company_size":
-        if not value.isascii() or not value.isdigit() or len(value) > 9:
-            raise Invalid("is not a number of people")
-        return int(value)
-    if name == "contact.email" and not _EMAIL.fullmatch(value):
-        raise Invalid("is not an e-mail address")
+        return _size
     limit = _LENGTHS.get(name) or _CONTACT[name]
-    if len(value) > limit:
-        raise Invalid(f"is longer than {limit} characters")
-    return value
+    email = name == "contact.email"
+
+    def text(value: str) -> str:
+        if len(value) > limit:
+            raise Invalid(f"is longer than {limit} characters")
+        if email and not _EMAIL.fullmatch(value):
+            raise Invalid("is not an e-mail address")
+        return value
+
+    return text
+
+
+def _country(value: str) -> str:
+    code = country_code(value)
+    if code is None:
+        raise Invalid("is no country we know, by ISO code or English name")
+    return code
+
+
+def _size(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 9 or int(value) > 100_000_000:
+        raise Invalid("is not a number of people")
+    return int(value)

@@ -70,7 +70,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Ar
 
 
 async def _keep(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    inserted = set(await store.insert_leads(tx.conn, [arrival.lead for arrival in arrivals]))
+    inserted = await store.insert_leads(tx.conn, [arrival.lead for arrival in arrivals])
     return [arrival for arrival in arrivals if arrival.lead.id in inserted]
 
 

@@ -1,62 +1,90 @@
 """The verbs of imports: take a file, then work through it a chunk per transaction, so that a kill costs no row and doubles none."""
 
+import asyncio
 import itertools
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ltc_chassis.db import Transaction
+from ltc_chassis.db import Transaction, is_refused
 from ltc_chassis.ids import new_id
+from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Contact
 
-from lead_svc.domain.lead import Lead, blank
-from lead_svc.domain.rows import Layout, Refusal, Row, check_layout, read_row, read_table
+from lead_svc.domain.lead import blank
+from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity
+from lead_svc.domain.table import Record, read_table
 from lead_svc.handlers.capture import Arrival, capture_leads
-from lead_svc.store import leads as store
-from lead_svc.store.leads import Import
+from lead_svc.store import imports as store
+from lead_svc.store.imports import Import
+
+CHUNK = 1000
 
 
-async def take_file(tx: Transaction, *, file_name: str, file: bytes, layout: Layout) -> Import:
-    """Keep a file to import; raises `Invalid` when nothing in it could be imported."""
-    header, records = read_table(file)
-    check_layout(header, layout)
-    total = sum(1 for _ in records)
-    made = Import(new_id(), file_name, layout, "waiting", total, 0, 0, 0, 0, tx.now, None)
-    await store.insert_import(tx.conn, made, file)
-    return made
+async def take_file(tx: Transaction, *, file_name: str, file: bytes, encoding: str | None, layout: Layout) -> Import:
+    """Keep a file to import, in chunks; raises `Invalid` when nothing in it could be imported."""
+    table = await asyncio.to_thread(read_table, file, encoding)
+    Reader(table.header, layout)
+    job = Import(new_id(), file_name, table.header, layout, "waiting", 0, 0, 0, 0, 0, tx.now, None)
+    await store.insert_import(tx.conn, job)
+    for number in itertools.count():
+        # In a thread, a chunk at a time: other requests go on while a large file is read.
+        records = await asyncio.to_thread(_next, table.records)
+        if not records:
+            return await store.get_import(tx.conn, job.id)
+        await store.insert_chunk(tx.conn, job.id, number, records)
+    raise AssertionError("count() does not end")
 
 
-async def import_chunk(tx: Transaction, *, limit: int) -> int:
-    """The next `limit` rows of the oldest unfinished import; the number handled, 0 when none is unfinished."""
-    claimed = await store.claim_import(tx.conn)
-    if claimed is None:
+def _next(records: Iterator[Record]) -> list[Record]:
+    return list(itertools.islice(records, CHUNK))
+
+
+async def import_chunk(tx: Transaction) -> int:
+    """The next rows of the oldest unfinished import; the number handled, 0 when none is unfinished."""
+    job = await store.claim_import(tx.conn)
+    if job is None:
         return 0
-    job, file = claimed
-    header, records = read_table(file)
-    chunk = [
-        read_row(line, header, cells, job.layout)
-        for line, cells in itertools.islice(records, job.processed, job.processed + limit)
-    ]
-    rows = [row for row in chunk if isinstance(row, Row)]
-    refused = [row for row in chunk if isinstance(row, Refusal)]
-    new = await capture_leads(
-        tx, [Arrival(_lead(row, tx.now), [Activity(code, tx.now) for code in row.activities]) for row in rows]
-    )
-    await store.insert_refusals(tx.conn, job.id, refused)
+    records = await store.take_chunk(tx.conn, job.id)
+    reader = Reader(job.header, job.layout)
+    read = [reader.read(record.line, record.cells) for record in records]
+    rows = [row for row in read if isinstance(row, Row)]
+    refused = [row for row in read if isinstance(row, Refusal)]
+    imported, spoiled = await _capture(tx, rows)
+    await store.insert_refusals(tx.conn, job.id, sorted([*refused, *spoiled], key=lambda refusal: refusal.line))
     await store.advance_import(
         tx.conn,
         job.id,
-        imported=len(new),
-        duplicates=len(rows) - len(new),
-        refused=len(refused),
+        imported=imported,
+        duplicates=len(rows) - imported - len(spoiled),
+        refused=len(refused) + len(spoiled),
         now=tx.now,
     )
-    return max(len(chunk), 1)
+    return max(len(records), 1)
 
 
-def _lead(row: Row, now: datetime) -> Lead:
+async def _capture(tx: Transaction, rows: Sequence[Row]) -> tuple[int, list[Refusal]]:
+    """How many of the rows are new leads now. A row that the database or a rule refuses is found by halving; it stops no other."""
+    try:
+        async with tx.savepoint():
+            return len(await capture_leads(tx, [_arrival(row, tx.now) for row in rows])), []
+    except Exception as error:
+        if not isinstance(error, DomainError) and not is_refused(error):
+            raise
+        if len(rows) > 1:
+            half = len(rows) // 2
+            first, second = await _capture(tx, rows[:half]), await _capture(tx, rows[half:])
+            return first[0] + second[0], [*first[1], *second[1]]
+        field, reason = (
+            (error.field, error.reason) if isinstance(error, DomainError) else (None, "holds a value that cannot be kept")
+        )
+        return 0, [Refusal(rows[0].line, field or "row", reason)]
+
+
+def _arrival(row: Row, now: datetime) -> Arrival:
     facts = dict(row.facts)
     contact = facts.pop("contact", None)
-    return blank(
+    lead = blank(
         **facts,
         id=new_id(),
         flow_id=new_id(),
@@ -66,3 +94,4 @@ def _lead(row: Row, now: datetime) -> Lead:
         created_at=now,
         updated_at=now,
     )
+    return Arrival(lead, [Activity(code, now) for code in row.activities])

@@ -18,12 +18,7 @@ _MOST_NAMESAKES = 500
 async def insert_keys(conn: Connection, keys: Mapping[UUID, Iterable[Key]]) -> None:
     rows = [(key.kind, key.value, lead_id) for lead_id, some in keys.items() for key in some]
     if rows:
-        await conn.execute(
-            """
-            INSERT INTO lead_key (kind, value, lead_id) SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING
-            """,
-            *([row[column] for row in rows] for column in range(3)),
-        )
+        await conn.copy_records_to_table("lead_key", records=rows, columns=("kind", "value", "lead_id"))
 
 
 async def duplicates_of(conn: Connection, lead_id: UUID, *, likeness: float, per_key: int | None = None) -> dict[UUID, list[str]]:

@@ -1,9 +1,8 @@
-"""Leads, what they did, how they are scored, and imports."""
+"""Leads, what they did, and how they are scored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from ltc_chassis.connection import Connection
@@ -13,48 +12,36 @@ from ltc_contracts.events import Contact
 from ltc_contracts.money import Money
 
 from lead_svc.domain.lead import Lead
-from lead_svc.domain.rows import Layout, Refusal
 from lead_svc.domain.score import Activity, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """A file on its way in. processed = imported + duplicates + refused <= total."""
-
-    id: UUID
-    file_name: str
-    layout: Layout
-    state: Literal["waiting", "running", "done"]
-    total: int
-    processed: int
-    imported: int
-    duplicates: int
-    refused: int
-    created_at: datetime
-    finished_at: datetime | None
-
-
-async def insert_leads(conn: Connection, leads: Sequence[Lead]) -> list[UUID]:
+async def insert_leads(conn: Connection, leads: Sequence[Lead]) -> set[UUID]:
     """Insert those whose external reference is new; returns the ids inserted."""
-    rows = await conn.fetchmany(
+    if not leads:
+        return set()
+    rows = [
+        (
+            *(lead.id, lead.flow_id, lead.status, lead.captured_via, lead.channel, lead.source, lead.campaign, lead.company),
+            *(lead.country, lead.industry, lead.company_size, lead.website, lead.external_ref),
+            *(lead.contact.model_dump() if lead.contact else None, lead.attributes),
+            *((lead.estimated_value.amount, lead.estimated_value.currency) if lead.estimated_value else (None, None)),
+            *(lead.owner, lead.version, lead.created_at, lead.updated_at),
+        )
+        # Two batches that hold the same references meet them in the same order, so that one waits and neither deadlocks.
+        for lead in sorted(leads, key=lambda lead: lead.external_ref or "")
+    ]
+    inserted = await conn.fetch(
         """
         INSERT INTO lead (id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
                           website, external_ref, contact, attributes, amount, currency, owner, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                             $9::text[], $10::text[], $11::integer[], $12::text[], $13::text[], $14::jsonb[], $15::jsonb[],
+                             $16::numeric[], $17::text[], $18::text[], $19::integer[], $20::timestamptz[], $21::timestamptz[])
         ON CONFLICT (external_ref) DO NOTHING RETURNING id
         """,
-        [
-            (
-                *(lead.id, lead.flow_id, lead.status, lead.captured_via, lead.channel, lead.source, lead.campaign, lead.company),
-                *(lead.country, lead.industry, lead.company_size, lead.website, lead.external_ref),
-                *(lead.contact.model_dump() if lead.contact else None, lead.attributes),
-                *((lead.estimated_value.amount, lead.estimated_value.currency) if lead.estimated_value else (None, None)),
-                *(lead.owner, lead.version, lead.created_at, lead.updated_at),
-            )
-            for lead in leads
-        ],
+        *zip(*rows, strict=True),
     )
-    return [row["id"] for row in rows]
+    return {row["id"] for row in inserted}
 
 
 async def save_lead(conn: Connection, lead: Lead) -> None:
@@ -165,10 +152,12 @@ async def list_leads(
 
 
 async def insert_activities(conn: Connection, activities: Sequence[tuple[UUID, Activity]]) -> None:
-    await conn.executemany(
-        "INSERT INTO activity (id, lead_id, code, occurred_at) VALUES ($1, $2, $3, $4)",
-        [(new_id(), lead_id, activity.code, activity.occurred_at) for lead_id, activity in activities],
-    )
+    if activities:
+        await conn.copy_records_to_table(
+            "activity",
+            records=[(new_id(), lead_id, activity.code, activity.occurred_at) for lead_id, activity in activities],
+            columns=("id", "lead_id", "code", "occurred_at"),
+        )
 
 
 async def list_activities(conn: Connection, lead_id: UUID) -> list[Activity]:
@@ -194,74 +183,6 @@ async def get_rule(conn: Connection, now: datetime) -> Rule:
     return Rule(row["version"], row["rule"])
 
 
-async def insert_import(conn: Connection, job: Import, file: bytes) -> None:
-    await conn.execute(
-        """
-        INSERT INTO lead_import (id, file_name, file, mapping, nulls, defaults, state, total, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        *(job.id, job.file_name, file, dict(job.layout.mapping), sorted(job.layout.nulls), dict(job.layout.defaults)),
-        *(job.state, job.total, job.created_at),
-    )
-
-
-async def claim_import(conn: Connection) -> tuple[Import, bytes] | None:
-    """The oldest unfinished import that no other replica works on, locked until the transaction ends."""
-    row = await conn.fetchrow(
-        """
-        SELECT id, file_name, file, mapping, nulls, defaults, state, total, processed, imported, duplicates, refused, created_at,
-               finished_at
-        FROM lead_import WHERE state <> 'done' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-        """
-    )
-    return None if row is None else (_import(row), row["file"])
-
-
-async def advance_import(
-    conn: Connection, import_id: UUID, *, imported: int, duplicates: int, refused: int, now: datetime
-) -> None:
-    await conn.execute(
-        """
-        UPDATE lead_import SET imported = imported + $2, duplicates = duplicates + $3, refused = refused + $4,
-               processed = processed + $2 + $3 + $4,
-               state = CASE WHEN processed + $2 + $3 + $4 >= total THEN 'done' ELSE 'running' END,
-               finished_at = CASE WHEN processed + $2 + $3 + $4 >= total THEN $5::timestamptz END
-        WHERE id = $1
-        """,
-        *(import_id, imported, duplicates, refused, now),
-    )
-
-
-async def get_import(conn: Connection, import_id: UUID) -> Import:
-    row = await conn.fetchrow(
-        """
-        SELECT id, file_name, mapping, nulls, defaults, state, total, processed, imported, duplicates, refused, created_at, finished_at
-        FROM lead_import WHERE id = $1
-        """,
-        import_id,
-    )
-    if row is None:
-        raise NotFound(f"no import {import_id}")
-    return _import(row)
-
-
-async def insert_refusals(conn: Connection, import_id: UUID, refusals: Sequence[Refusal]) -> None:
-    await conn.executemany(
-        "INSERT INTO import_error (id, import_id, line, field, reason) VALUES ($1, $2, $3, $4, $5)",
-        [(new_id(), import_id, refusal.line, refusal.field, refusal.reason) for refusal in refusals],
-    )
-
-
-async def list_refusals(conn: Connection, import_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
-    return await conn.fetch(
-        """
-        SELECT id, line, field, reason FROM import_error
-        WHERE import_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
-        """,
-        *(import_id, after, limit),
-    )
-
-
 def lead_of(row: Any) -> Lead:
     fields = dict(row)
     amount, currency, contact = fields.pop("amount"), fields.pop("currency"), fields.pop("contact")
@@ -270,9 +191,3 @@ def lead_of(row: Any) -> Lead:
         contact=None if contact is None else Contact.model_validate(contact),
         estimated_value=None if amount is None else Money.of(amount, currency),
     )
-
-
-def _import(row: Any) -> Import:
-    layout = Layout(row["mapping"], frozenset(row["nulls"]), row["defaults"])
-    names = ("state", "total", "processed", "imported", "duplicates", "refused", "created_at", "finished_at")
-    return Import(row["id"], row["file_name"], layout, *(row[name] for name in names))

@@ -4,25 +4,17 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 from ltc_chassis.clock import FixedClock
-from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, Emitted
-from ltc_chassis.timers import Timer
 from ltc_contracts.events import OpportunityOpened
 from ltc_contracts.examples import example
 
 from lead_svc.consumers import consumers
-from lead_svc.handlers import imports
-from lead_svc.tests.builders import import_form, timer
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
-Run = Callable[[Timer], Awaitable[int]]
 LEAD = {"channel": "web", "source": "Google", "company": "Rossi", "contact": {"name": "Anna", "email": "anna@rossi.example"}}
 GOOD_FIT = {"industry": "software", "company_size": 80, "country": "DE", "website": "https://rossi.example"}
-CSV = "Ref,Channel,Source,Country\nr1,web,Google,DE\nr2,web,Google,Atlantis\nr3,web,,FR\n"
-MAPPING = {"external_ref": "Ref", "channel": "Channel", "source": "Source", "country": "Country"}
 
 
 async def test_a_lead_is_captured_scored_and_nothing_personal_leaves(client: httpx.AsyncClient, emitted: Emissions) -> None:
@@ -102,77 +94,3 @@ async def test_an_opportunity_converts_the_lead_however_often_it_is_told(client:
         assert await deliver(consumers, event, flow_id=new_id()) == "processed"
     assert (await client.get(f"/v1/leads/{made['id']}")).json()["status"] == "converted"
     assert await deliver(consumers, sample, flow_id=new_id()) == "parked"  # a lead we do not know (yet)
-
-
-async def test_an_import_reports_every_row_it_could_not_take(
-    client: httpx.AsyncClient, run_timer: Run, emitted: Emissions
-) -> None:
-    reply = await client.post("/v1/imports", **import_form(CSV, MAPPING))
-    assert (reply.status_code, reply.json()["state"], reply.json()["total"]) == (202, "waiting", 3)
-    path = f"/v1/imports/{reply.json()['id']}"
-    await run_timer(timer("import-rows"))
-    done = (await client.get(path)).json()
-    assert {name: done[name] for name in ("state", "imported", "duplicates", "refused")} == {
-        "state": "done",
-        "imported": 1,
-        "duplicates": 0,
-        "refused": 2,
-    }
-    errors = (await client.get(f"{path}/errors")).json()["items"]
-    assert [(error["line"], error["field"]) for error in errors] == [(3, "country"), (4, "source")]
-    assert [event.topic for event in await emitted()] == ["lead.captured", "lead.scored"]
-
-
-async def test_importing_again_adds_nothing(client: httpx.AsyncClient, run_timer: Run) -> None:
-    for expected in (2, 0):
-        reply = await client.post("/v1/imports", **import_form(CSV, MAPPING, defaults={"source": "unknown"}))
-        await run_timer(timer("import-rows"))
-        assert (await client.get(f"/v1/imports/{reply.json()['id']}")).json()["imported"] == expected
-
-
-async def test_an_import_killed_between_chunks_goes_on_where_it_was(
-    db: Database, client: httpx.AsyncClient, run_timer: Run
-) -> None:
-    rows = "".join(f"r{number},web,Google,DE\n" for number in range(25))
-    reply = await client.post("/v1/imports", **import_form("Ref,Channel,Source,Country\n" + rows, MAPPING))
-    async with db.transaction() as tx:
-        assert await imports.import_chunk(tx, limit=10) == 10
-    with pytest.raises(RuntimeError):
-        await _killed_after_ten(db)
-    await run_timer(timer("import-rows"))
-    done = (await client.get(f"/v1/imports/{reply.json()['id']}")).json()
-    assert (done["state"], done["imported"], done["duplicates"]) == ("done", 25, 0)
-    async with db.connection() as conn:
-        assert await conn.fetchval("SELECT count(*) FROM lead") == 25
-
-
-async def _killed_after_ten(db: Database) -> None:
-    async with db.transaction() as tx:
-        await imports.import_chunk(tx, limit=10)
-        raise RuntimeError("killed before the commit")
-
-
-@pytest.mark.parametrize(
-    ("csv", "mapping", "more", "field"),
-    [
-        (b"", MAPPING, {}, "file"),
-        (b"\x00\x01", MAPPING, {}, "file"),
-        (CSV, {**MAPPING, "country": "Land"}, {}, "mapping"),
-        (CSV, {**MAPPING, "shoe_size": "Ref"}, {}, "mapping"),
-        (CSV, {"channel": "Channel"}, {}, "mapping"),
-        (CSV, MAPPING, {"nulls": "text"}, "nulls"),
-        (CSV, MAPPING, {"defaults": {"source": 1}}, "defaults"),
-    ],
-)
-async def test_a_file_or_mapping_that_makes_no_sense_is_refused_whole(
-    client: httpx.AsyncClient, csv: str | bytes, mapping: dict[str, str], more: dict[str, Any], field: str
-) -> None:
-    reply = await client.post("/v1/imports", **import_form(csv, mapping, **more))
-    assert (reply.status_code, reply.json()["field"]) == (400, field)
-
-
-async def test_a_header_without_rows_is_an_empty_import(client: httpx.AsyncClient, run_timer: Run) -> None:
-    reply = await client.post("/v1/imports", **import_form("Ref,Channel,Source,Country\n", MAPPING))
-    await run_timer(timer("import-rows"))
-    assert (await client.get(f"/v1/imports/{reply.json()['id']}")).json()["state"] == "done"
-    assert (await client.get("/v1/imports/019b0000-0000-7000-8000-000000000000")).status_code == 404

@@ -8,8 +8,9 @@ from ltc_contracts.errors import Invalid, WrongTransition
 
 from lead_svc.domain import lead as rules
 from lead_svc.domain.countries import country_code
-from lead_svc.domain.rows import Layout, Refusal, Row, read_row, read_table
+from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity, Facts, qualifies, score
+from lead_svc.domain.table import Record, read_table
 from lead_svc.tests.builders import NOW, RULE, lead
 
 NOBODY = Facts(None, None, None, "x.example", None)
@@ -79,7 +80,7 @@ HEADER = ["Ch", "So", "Size", "Mail", "Form", "Other"]
 
 
 def test_a_row_becomes_facts_activities_and_attributes() -> None:
-    row = read_row(2, HEADER, ["web", "Select", "12", "a@b.example", "Yes", "left"], LAYOUT)
+    row = Reader(HEADER, LAYOUT).read(2, ["web", "Select", "12", "a@b.example", "Yes", "left"])
     assert isinstance(row, Row)
     assert row.facts["source"] == "unknown"
     assert (row.facts["company_size"], row.facts["contact"]["email"]) == (12, "a@b.example")
@@ -97,18 +98,18 @@ def test_a_row_becomes_facts_activities_and_attributes() -> None:
     ],
 )
 def test_a_row_that_cannot_be_taken_names_its_line_and_field(cells: list[str], field: str) -> None:
-    refusal = read_row(7, HEADER, cells, LAYOUT)
+    refusal = Reader(HEADER, LAYOUT).read(7, cells)
     assert isinstance(refusal, Refusal)
     assert (refusal.line, refusal.field) == (7, field)
     assert "not mail" not in refusal.reason
 
 
 def test_separators_marks_and_newlines_in_quotes_are_understood() -> None:
-    header, records = read_table('\ufeffa;b\r\n1;"two\nlines"\r\n\r\n3;4\r\n'.encode())
-    assert (header, list(records)) == (["a", "b"], [(2, ["1", "two\nlines"]), (5, ["3", "4"])])
+    table = read_table('\ufeffa;b\r\n1;"two\nlines"\r\n\r\n3;4\r\n'.encode())
+    assert (table.header, list(table.records)) == (["a", "b"], [Record(2, ["1", "two\nlines"]), Record(5, ["3", "4"])])
 
 
 @pytest.mark.parametrize("file", [b"", b"\n\n", b"PK\x03\x04\x00", b"a,b\n\xff\xfe"])
 def test_what_is_no_table_is_refused_whole(file: bytes) -> None:
     with pytest.raises(Invalid):
-        list(read_table(file)[1])
+        list(read_table(file).records)
