@@ -8,8 +8,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
+from ltc_chassis import letterhead
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.paper import print_pdf
 from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.events.model import Name
 from ltc_contracts.money import Money
@@ -169,6 +171,16 @@ async def get_statement_csv(conn: Conn, span: StatementSpan) -> Response:
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@router.get("/commission-statement.pdf", dependencies=[scope("commissions:read")])
+async def get_statement_pdf(conn: Conn, span: StatementSpan) -> Response:
+    """The same on the company's paper."""
+    data = rules.printable(span.rep, span.first, span.last, await _statements(conn, span))
+    pdf = await print_pdf("sales_svc", "commission", data, letterhead=await letterhead.load(conn))
+    name = f"commission-{span.first}-{span.last}.pdf"
+    headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(pdf, media_type="application/pdf", headers=headers)
 
 
 async def _statements(conn: Conn, span: Span) -> list[Statement]:

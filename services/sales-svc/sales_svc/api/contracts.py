@@ -34,6 +34,13 @@ class Draft(Body):
     template: Code | None = None
 
 
+class Sending(Body):
+    """Who gets the link to sign by mail; null: nobody, ask for the link."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254)] | None = None
+    name: Name | None = None
+
+
 class Signature(Body):
     signed_by: Name
 
@@ -224,9 +231,11 @@ async def get_differences(contract_id: UUID, conn: Conn, older: Number, newer: N
 
 
 @router.post("/contracts/{contract_id}/send", dependencies=[scope("contracts:write")])
-async def send_contract(contract_id: UUID, tx: Tx, caller: Writer) -> ContractView:
-    """Print the present version, keep it, and let it be signed for the template's days."""
-    return ContractView.of(await handlers.send_contract(tx, contract_id, by=caller.subject))
+async def send_contract(contract_id: UUID, tx: Tx, caller: Writer, body: Sending | None = None) -> ContractView:
+    """Print the present version, keep it, and let it be signed for the template's days; mail the link where asked."""
+    given = body or Sending()
+    sent = await handlers.send_contract(tx, contract_id, by=caller.subject, mail_to=given.email, name=given.name)
+    return ContractView.of(sent)
 
 
 @router.post("/contracts/{contract_id}/link", status_code=201, dependencies=[scope("contracts:write")])

@@ -19,7 +19,7 @@ from sales_svc.store import contracts, renewals
 router = make_router(prefix="/v1", tags=["contracts"])
 Writer = Annotated[Principal, scope("contracts:write")]
 Configurer = Annotated[Principal, scope("contracts:configure")]
-Address = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
+Address = Annotated[str, Field(min_length=3, max_length=254)]
 
 
 class Notice(Body):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from ltc_contracts.money import Money
@@ -85,3 +86,40 @@ def draw_up(rep: str, currency: str, first: date, last: date, *, opening: Money,
         earned=earned,
         entries=tuple(entries),
     )
+
+
+def printable(rep: str, first: date, last: date, statements: Sequence[Statement]) -> dict[str, Any]:
+    """Statements ready for the printer, with amounts as people write them."""
+    names = ("opening", "accrued", "vested", "clawed_back_vested", "clawed_back_accrued", "closing", "earned")
+    return {
+        "rep": rep,
+        "first": first.isoformat(),
+        "last": last.isoformat(),
+        "statements": [
+            {
+                "currency": each.currency,
+                **{name: f"{getattr(each, name).amount:,}" for name in names},
+                "entries": [
+                    {
+                        "day": entry.booked_on.isoformat(),
+                        "contract": entry.contract_number,
+                        "customer": entry.customer,
+                        "plan": entry.plan,
+                        "entry": _ENTRY[entry.kind, entry.part],
+                        "amount": f"{entry.amount.amount:,}",
+                        "earned": f"{entry.earned_change.amount:,}",
+                    }
+                    for entry in each.entries
+                ],
+            }
+            for each in statements
+        ],
+    }
+
+
+_ENTRY: dict[tuple[Kind, Part], str] = {
+    ("accrued", "accrued"): "accrued",
+    ("vested", "vested"): "earned",
+    ("clawed_back", "vested"): "taken back, earned",
+    ("clawed_back", "accrued"): "taken back, accrued",
+}

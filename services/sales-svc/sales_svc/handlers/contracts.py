@@ -20,8 +20,8 @@ from sales_svc.domain.negotiation import Addition, Change
 from sales_svc.domain.opportunity import Opportunity
 from sales_svc.domain.proof import Happening, Method, Party, Place, Signature
 from sales_svc.domain.quote import Quote
-from sales_svc.handlers import commissions, contract_papers, renewals
-from sales_svc.handlers.contract_trail import NOWHERE, note
+from sales_svc.handlers import commissions, contract_mails, contract_papers, renewals
+from sales_svc.handlers.contract_trail import NOWHERE, make_link, note
 from sales_svc.handlers.numbers import next_number
 from sales_svc.handlers.opportunities import emit
 from sales_svc.handlers.quotes import locked
@@ -95,8 +95,10 @@ async def negotiate(
     return version
 
 
-async def send_contract(tx: Transaction, contract_id: UUID, *, by: str) -> Contract:
-    """The present version is printed, kept, and may be signed for some days."""
+async def send_contract(
+    tx: Transaction, contract_id: UUID, *, by: str, mail_to: str | None = None, name: str | None = None
+) -> Contract:
+    """The present version is printed, kept, and may be signed for some days; `mail_to` gets the link. Raises `BadAddress`."""
     contract = await contracts.get_contract_for_update(tx.conn, contract_id)
     version = await contracts.get_version(tx.conn, contract.id, contract.contract_version)
     rules.require_true(contract, version, await quotes.get_quote(tx.conn, contract.quote_id))
@@ -106,6 +108,9 @@ async def send_contract(tx: Transaction, contract_id: UUID, *, by: str) -> Contr
     await contracts.save_contract(tx.conn, sent)
     detail = {"version": sent.contract_version, "pdf_sha256": sent.pdf_sha256, "sign_by": str(sent.sign_by)}
     await note(tx, sent, "sent", by, NOWHERE, detail)
+    if mail_to is not None:
+        url, _ = await make_link(tx, contract_id, by=by)
+        await contract_mails.mail_link(tx, sent, url, to=mail_to, name=name)
     return sent
 
 

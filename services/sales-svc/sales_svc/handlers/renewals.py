@@ -1,9 +1,11 @@
 """The verbs of terms: begin, remind, renew or end, give notice. Lock order: the contract, then its term."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, time
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
+from ltc_chassis.mailroom.letter import check_address
 from ltc_contracts.events import ContractRenewalDue
 
 from sales_svc.domain import renewal as rules
@@ -11,6 +13,7 @@ from sales_svc.domain.contract import Contract
 from sales_svc.domain.proof import Place
 from sales_svc.domain.quote import Quote
 from sales_svc.domain.renewal import Policy, Reminder, Term
+from sales_svc.handlers import activities, contract_mails
 from sales_svc.handlers.contract_trail import note
 from sales_svc.store import contracts, opportunities, quotes, renewals
 
@@ -57,7 +60,9 @@ async def give_notice(tx: Transaction, contract_id: UUID, *, side: str, reason: 
 
 
 async def set_policy(tx: Transaction, days_before: tuple[int, ...], mail_to: tuple[str, ...], by: str) -> Policy:
-    """The next version of who is reminded when; terms that run keep their days."""
+    """The next version of who is reminded when; terms that run keep their days. Raises `BadAddress`."""
+    for number, address in enumerate(mail_to):
+        check_address(address, field=f"mail_to.{number}")
     await renewals.lock_policy(tx.conn)
     present = await renewals.get_policy(tx.conn)
     policy = replace(
@@ -91,3 +96,18 @@ async def _tell(tx: Transaction, reminder: Reminder, term: Term) -> None:
         auto_renew=term.auto_renew,
     )
     tx.emit(event, flow_id=contract.flow_id, sequence=contract.version)
+    policy = await renewals.get_policy(tx.conn)
+    await contract_mails.mail_reminders(tx, contract, quote.customer.name, opportunity.owner, reminder, term, policy)
+    await activities.log(
+        tx,
+        type="task",
+        subject=f"Renewal of contract {contract.number}: notice by {term.notice_by}",
+        body=None,
+        account_id=None,
+        opportunity_id=opportunity.id,
+        contact_id=None,
+        by="renewals",
+        occurred_at=None,
+        assignee=opportunity.owner,
+        due_at=datetime.combine(term.notice_by, time(), UTC),
+    )

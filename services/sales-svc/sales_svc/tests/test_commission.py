@@ -20,6 +20,7 @@ from ltc_contracts.events import (
 )
 from ltc_contracts.examples import example
 from ltc_contracts.money import Money
+from pypdf import PdfReader
 
 from sales_svc.consumers import consumers
 from sales_svc.tests.bills import ORDER, allocated, booked, credited, eur, invoice, planned, refunded, tell
@@ -188,6 +189,20 @@ async def test_a_statement_in_a_spreadsheet_runs_no_formula(client: httpx.AsyncC
     assert [row["entry"] for row in rows] == ["opening", "accrued", "closing"]
     assert rows[1]["customer"] == "'=cmd|' /C calc'!A0"
     assert rows[2]["amount"] == "267.53"
+
+
+async def test_a_statement_is_printed(client: httpx.AsyncClient, deliver: Deliver) -> None:
+    await ok(client, "PUT", "/v1/letterhead", {"name": "Nord GmbH"})
+    await planned(client, "Ada")
+    contract, bill = await signed(client, customer={"name": "#set page() Rossi", "country": "IT"}), invoice()
+    await tell(deliver, contract, bill, allocated(bill, "2000.00"))
+    reply = await client.get("/v1/commission-statement.pdf?rep=Ada&first=2026-01-01&last=2026-01-31")
+    assert reply.headers["content-type"] == "application/pdf"
+    text = " ".join(" ".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(reply.content)).pages)
+    for wanted in ("Nord GmbH", "Ada", contract["number"], "#set page() Rossi", "267.53", "81.96 EUR", "185.57"):
+        assert wanted in text
+    empty = await client.get("/v1/commission-statement.pdf?rep=Ben&first=2026-01-01&last=2026-01-31")
+    assert empty.content.startswith(b"%PDF")
 
 
 async def test_a_rep_sees_only_what_is_theirs(client: httpx.AsyncClient, anonymous: httpx.AsyncClient, keys: KeyPair) -> None:

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.testing import Emitted
+from ltc_chassis.testing_mail import MailServer
 from playwright.async_api import async_playwright
 
 from sales_svc.tests.deals import Json, drafted, ok
@@ -113,6 +114,24 @@ async def test_a_link_that_is_wrong_or_old_opens_nothing(
     clock.advance(days=30)
     assert (await anonymous.get(path, headers=HTML)).status_code == 410
     assert (await anonymous.post(path, data=form)).status_code == 410
+
+
+async def test_the_link_is_mailed_to_whoever_shall_sign(
+    client: httpx.AsyncClient, anonymous: httpx.AsyncClient, mail_server: MailServer, send_mails: Callable[[], Awaitable[int]]
+) -> None:
+    await ok(client, "PUT", "/v1/letterhead", {"name": "Nord GmbH"})
+    contract = await drafted(client)
+    path = f"/v1/contracts/{contract['id']}/send"
+    bad = await client.post(path, json={"email": "anna@rossi.example\r\nBcc: eve@evil.example"})
+    assert (bad.status_code, bad.json()["field"]) == (400, "to")
+    await ok(client, "POST", path, {"email": "anna@rossi.example", "name": "Anna\nRossi"})
+    await send_mails()
+    [mail] = mail_server.received
+    assert (mail.message["subject"], mail.recipients) == (f"Contract {contract['number']} to sign", ["anna@rossi.example"])
+    assert "Dear Anna Rossi," in mail.part("plain")
+    assert "sign it by 31 January 2026" in mail.part("plain")
+    url = next(word for word in mail.part("plain").split() if word.startswith("http://service/c/"))
+    assert contract["number"] in (await anonymous.get(urlsplit(url).path, headers=HTML)).text
 
 
 async def test_a_draft_has_no_link(client: httpx.AsyncClient) -> None:

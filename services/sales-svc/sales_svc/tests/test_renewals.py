@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Emitted
+from ltc_chassis.testing_mail import MailServer
 from ltc_chassis.timers import Timer, run_until_idle
 
 from sales_svc import timers
@@ -15,13 +17,14 @@ from sales_svc.tests.deals import Json, drafted, ok, opened
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 RunTimer = Callable[[Timer], Awaitable[int]]
+SendMails = Callable[[], Awaitable[int]]
 TIMERS = {timer.name: timer for timer in timers.TIMERS}
 REMIND, TURN = TIMERS["remind-of-renewals"], TIMERS["turn-terms"]
 
 
-async def subscribed(client: httpx.AsyncClient) -> Json:
+async def subscribed(client: httpx.AsyncClient, **changed: Any) -> Json:
     """Signed on 2026-01-01 for twelve months, ninety days' notice: the term ends on 2026-12-31, notice by 2026-10-02."""
-    contract = await drafted(client, await opened(client, owner="Darcel"), {"template": "subscription"})
+    contract = await drafted(client, await opened(client, owner="Darcel"), {"template": "subscription"}, **changed)
     signed: Json = await ok(client, "POST", f"/v1/contracts/{contract['id']}/sign", {"signed_by": "Anna Rossi"})
     return signed
 
@@ -117,7 +120,29 @@ async def test_the_policy_of_reminders_is_versioned_and_terms_keep_theirs(
     assert [each["version"] for each in await ok(client, "GET", "/v1/renewal-policies")] == [2, 1]
     for address in ("a@b\nBcc: x@y", "nobody", "a b@c"):
         bad = await client.post("/v1/renewal-policies", json={"days_before": [1], "mail_to": [address]})
-        assert bad.status_code == 422
+        assert (bad.status_code, bad.json()["field"]) == (400, "mail_to.0")
+
+
+async def test_a_reminder_is_a_task_of_the_owner_and_one_mail_to_each_address(
+    client: httpx.AsyncClient, clock: FixedClock, run_timer: RunTimer, mail_server: MailServer, send_mails: SendMails
+) -> None:
+    to = ["renewals@nord.example", "boss@nord.example"]
+    await ok(client, "POST", "/v1/renewal-policies", {"days_before": [30, 7], "mail_to": to})
+    contract = await subscribed(client, customer={"name": "Rossi\r\nBcc: eve@evil.example", "country": "IT"})
+    clock.set(day("2026-09-30"))
+    assert await run_timer(REMIND) == 2
+    assert await run_timer(REMIND) == 0
+    await send_mails()
+    for address in to:
+        first, second = mail_server.to(address)
+        assert (
+            first.message["subject"].strip()
+            == f"Contract {contract['number']} with Rossi Bcc: eve@evil.example: notice by 2026-10-02"
+        )
+        assert "(2 days from now)" in second.part("plain")
+    assert len(mail_server.received) == 4
+    tasks = (await ok(client, "GET", f"/v1/activities?opportunity_id={contract['opportunity_id']}"))["items"]
+    assert [(each["type"], each["assignee"], each["due_at"][:10]) for each in tasks] == [("task", "Darcel", "2026-10-02")] * 2
 
 
 async def test_the_signature_tells_the_term(client: httpx.AsyncClient, emitted: Emissions) -> None:
