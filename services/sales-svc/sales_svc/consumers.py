@@ -6,14 +6,16 @@ from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (
     InvoiceCredited,
     InvoiceIssued,
+    LeadMerged,
     LeadQualified,
+    LeadUnmerged,
     OrderCancelled,
     PaymentAllocated,
     PaymentRefunded,
     PersonErased,
 )
 
-from sales_svc.handlers import commissions, erasure, opening
+from sales_svc.handlers import commissions, erasure, merged_leads, opening
 
 consumers = Consumers()
 
@@ -22,6 +24,18 @@ consumers = Consumers()
 async def lead_qualified(tx: Transaction, event: LeadQualified, envelope: Envelope) -> None:
     """A qualified lead opens an opportunity, unless another rep has one with the customer."""
     await opening.open_from_lead(tx, event, flow_id=envelope.flow_id or event.lead_id)
+
+
+@consumers.on(LeadMerged)
+async def lead_merged(tx: Transaction, event: LeadMerged, envelope: Envelope) -> None:  # noqa: ARG001 - the consumer's shape
+    """Deals of leads that became one belong together."""
+    await merged_leads.merged(tx, event.merge_id, event.lead_id, [each.lead_id for each in event.merged])
+
+
+@consumers.on(LeadUnmerged)
+async def lead_unmerged(tx: Transaction, event: LeadUnmerged, envelope: Envelope) -> None:  # noqa: ARG001 - the consumer's shape
+    """They do not any more."""
+    await merged_leads.unmerged(tx, event.merge_id, event.lead_id, [each.lead_id for each in event.restored])
 
 
 @consumers.on(PersonErased)

@@ -21,7 +21,8 @@ from sales_svc.domain.pipeline import Category
 from sales_svc.handlers import opening
 from sales_svc.handlers import opportunities as handlers
 from sales_svc.handlers.opening import NewDeal
-from sales_svc.store import activities, changes, opportunities, policy
+from sales_svc.store import activities, changes, merged_leads, opportunities, policy
+from sales_svc.store.merged_leads import Belonging
 from sales_svc.store.policy import Policy
 
 router = make_router(prefix="/v1", tags=["opportunities"])
@@ -124,12 +125,15 @@ class ToPipeline(Body):
 class OpportunityView(BaseModel):
     """`light`: green, the next step lies ahead; amber, due soon, or a young deal has none; red, overdue, or none.
 
-    `last_touch` is who met the customer last about this deal.
+    `last_touch` is who met the customer last about this deal. `living_lead_id` is the lead that its own is part of since a merge,
+    `linked` the other open deals of that lead: there should be one.
     """
 
     id: UUID
     flow_id: UUID
     lead_id: UUID | None
+    living_lead_id: UUID | None = None
+    linked: list[UUID] = Field(default_factory=list)
     account_id: UUID | None
     contact_id: UUID | None
     name: str
@@ -177,14 +181,17 @@ class OpportunityView(BaseModel):
         rules: Policy,
         members: Sequence[Member] = (),
         touch: Touch | None = None,
+        belonging: Belonging | None = None,
     ) -> "OpportunityView":
-        made = {"members", "light", "seconds_in_stage", "last_touch"}
+        made = {"members", "light", "seconds_in_stage", "last_touch", "living_lead_id", "linked"}
         given: dict[str, Any] = {name: getattr(opportunity, name) for name in cls.model_fields if name not in made}
         return cls(
             **given,
             members=[MemberBody.of(member) for member in members],
             light=light_of(opportunity, rules.light, now),
             last_touch=TouchView.of(touch) if touch else None,
+            living_lead_id=belonging.living_lead_id if belonging else None,
+            linked=list(belonging.linked) if belonging else [],
             seconds_in_stage=max(int((now - opportunity.stage_since).total_seconds()), 0) if opportunity.is_open else None,
         )
 
@@ -315,7 +322,8 @@ async def _view(tx: Tx, opportunity: Opportunity) -> OpportunityView:
 async def _views(conn: Connection, rows: Sequence[Opportunity], now: datetime, rules: Policy) -> list[OpportunityView]:
     ids = [row.id for row in rows]
     teams, touches = await opportunities.members_of(conn, ids), await activities.last_touches_of_opportunities(conn, ids)
-    return [OpportunityView.of(row, now, rules, teams.get(row.id, ()), touches.get(row.id)) for row in rows]
+    together = await merged_leads.belonging_of(conn, ids)
+    return [OpportunityView.of(row, now, rules, teams.get(row.id, ()), touches.get(row.id), together.get(row.id)) for row in rows]
 
 
 def _may_backdate(caller: Principal, occurred_at: datetime | None) -> None:

@@ -22,6 +22,7 @@ from sales_svc.domain import opportunity as rules
 from sales_svc.domain.account import known_domain
 from sales_svc.domain.opportunity import CustomerTaken, Member, Opportunity
 from sales_svc.domain.pipeline import Category
+from sales_svc.handlers import merged_leads
 from sales_svc.handlers import opportunities as deals
 from sales_svc.handlers.accounts import account_of, named_account
 from sales_svc.handlers.contacts import named_contact, person_of
@@ -243,6 +244,8 @@ async def _open(
         return None
     event = rules.opened(opportunity, fields.public(defs or (), opportunity.custom), name=new.public_name)
     deals.emit(tx, opportunity, [event], new.occurred_at)
+    if lead_id is not None:
+        await merged_leads.opened(tx, lead_id)
     return opportunity
 
 

@@ -103,7 +103,8 @@ async def list_opportunities(
                custom
         FROM opportunity o
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR stage = $2) AND ($3::text IS NULL OR owner = $3)
-          AND ($4::uuid IS NULL OR lead_id = $4) AND ($5::text IS NULL OR team = $5) AND ($6::text IS NULL OR pipeline = $6)
+          AND ($4::uuid IS NULL OR lead_id = $4 OR coalesce(living_lead_id, lead_id) = $4)
+          AND ($5::text IS NULL OR team = $5) AND ($6::text IS NULL OR pipeline = $6)
           AND ($7::uuid IS NULL OR account_id = $7)
           AND ($8::text IS NULL OR EXISTS (SELECT 1 FROM opportunity_member m WHERE m.opportunity_id = o.id AND m.member = $8))
           AND ($9::boolean IS NULL OR $9 = (stage NOT IN ('won', 'lost')))
