@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import decay, disqualification, imports, protection, visits, what_if
+from lead_svc.handlers import decay, disqualification, imports, predictive, protection, visits, what_if
 from lead_svc.settings import Settings
 
 
@@ -37,11 +37,23 @@ async def forget_visits(tx: Transaction) -> int:
     return await visits.forget_old(tx, keep_days=tx.settings_as(Settings).visit_keep_days, limit=1000)
 
 
+async def schedule_training(tx: Transaction) -> int:
+    """Whether there is enough new to learn from."""
+    return await predictive.schedule(tx)
+
+
+async def train_model(tx: Transaction) -> int:
+    """The predictive model that waits, in a process of its own."""
+    return await predictive.train_due(tx)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
     Timer("score-due", score_due, every=1.0),
     Timer("what-if", run_what_if, every=0.5),
+    Timer("schedule-training", schedule_training, every=5.0),
+    Timer("train-model", train_model, every=2.0),
     Timer("return-to-nurturing", return_to_nurturing, every=1.0),
     Timer("forget-visits", forget_visits, every=60.0),
 ]

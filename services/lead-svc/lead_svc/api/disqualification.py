@@ -162,6 +162,23 @@ async def get_outcome(lead_id: UUID, conn: Conn) -> OutcomeView:
     )
 
 
+class CountView(BaseModel):
+    """`value` is null for leads without one."""
+
+    value: str | None
+    leads: int
+    qualified: int
+    converted: int
+    won: int
+    lost: int
+
+
+@router.get("/outcomes", dependencies=[scope("leads:read")])
+async def count_outcomes(conn: Conn, by: Literal["source", "channel", "campaign", "country"] = "source") -> list[CountView]:
+    """How many leads came and what became of them, by source or otherwise; the 200 largest."""
+    return [CountView(**dict(row)) for row in await outcomes.count_by(conn, by)]
+
+
 @router.get("/disqualification-reasons", dependencies=[scope("leads:read")])
 async def list_reasons(conn: Conn) -> list[ReasonView]:
     """The list to choose from, archived ones too."""

@@ -59,13 +59,18 @@ async def start_import(
     mapping: Annotated[str, Form(max_length=20_000, description="JSON: field -> column")],
     nulls: Annotated[str, Form(max_length=5_000, description='JSON list of values for "not answered"')] = '[""]',
     defaults: Annotated[str, Form(max_length=5_000, description="JSON: field -> value where a row has none")] = "{}",
+    outcomes: Annotated[
+        str, Form(max_length=5_000, description="JSON: value of the column `outcome` -> converted, won, lost")
+    ] = "{}",
     encoding: Annotated[str | None, Form(max_length=40, description="where it is neither UTF-8 nor UTF-16")] = None,
 ) -> ImportView:
     """Import leads from CSV. Rows are taken in the background; ask for progress and refused rows by the id."""
     content = await file.read(_LARGEST_FILE + 1)
     if len(content) > _LARGEST_FILE:
         raise FileTooLarge("a file may have 20 MB", field="file")
-    layout = Layout(_texts(mapping, "mapping"), frozenset(_list(nulls)), _texts(defaults, "defaults"))
+    layout = Layout(
+        _texts(mapping, "mapping"), frozenset(_list(nulls)), _texts(defaults, "defaults"), _texts(outcomes, "outcomes")
+    )
     job = await imports.take_file(
         tx, file_name=(file.filename or "import.csv")[:200], file=content, encoding=encoding, layout=layout
     )

@@ -17,10 +17,12 @@ from lead_svc.api.duplicates import DuplicatesView, find_duplicates
 from lead_svc.api.visits import NewTouch
 from lead_svc.domain.duplicates import PossibleDuplicate, as_given
 from lead_svc.domain.lead import Lead, blank
+from lead_svc.domain.predictive import Chance, Manual
 from lead_svc.domain.score import Activity, Band, Score, score
-from lead_svc.handlers import leads
+from lead_svc.handlers import leads, predictive
 from lead_svc.handlers.capture import Arrival, capture_lead
 from lead_svc.store import leads as store
+from lead_svc.store import predictive as store_predictive
 from lead_svc.store import scores
 
 router = make_router(prefix="/v1", tags=["leads"])
@@ -63,7 +65,8 @@ class Qualification(Body):
 
 
 class LeadView(BaseModel):
-    """A lead with its score as of now."""
+    """A lead with its score as of now. `predictive` is the model's chance of conversion in per cent (not in the reply to its capture),
+    `manual` a person's, which counts instead."""
 
     id: UUID
     flow_id: UUID
@@ -89,13 +92,20 @@ class LeadView(BaseModel):
     engagement: str
     band: str
     rule_version: str
+    predictive: str | None
+    manual: str | None
     version: int
     created_at: datetime
 
     @classmethod
-    def of(cls, lead: Lead, result: Score) -> "LeadView":
+    def of(cls, lead: Lead, result: Score, chance: Chance | None = None, manual: Manual | None = None) -> "LeadView":
         given: dict[str, Any] = {name: getattr(lead, name) for name in cls.model_fields if hasattr(lead, name)}
-        numbers = {"fit": str(result.fit), "engagement": str(result.engagement)}
+        numbers = {
+            "fit": str(result.fit),
+            "engagement": str(result.engagement),
+            "predictive": str(chance.percent) if chance else None,
+            "manual": str(manual.value) if manual else None,
+        }
         return cls(**given, **numbers, band=result.band, rule_version=result.rule_version)
 
 
@@ -156,24 +166,26 @@ async def list_leads(
             after=page.after,
             limit=page.limit + 1,
         )
-        shown = page.of(await _views(conn, rows, now), key=lambda view: view.id)
+        shown = page.of(await views(conn, rows, now), key=lambda view: view.id)
         return Page(items=[view for view in shown.items if view.band == band], next=shown.next)
     rows = await store.list_leads(
         conn, flow_id=flow_id, status=status, source=source, external_ref=external_ref, after=page.after, limit=page.limit + 1
     )
-    return page.of(await _views(conn, rows, now), key=lambda view: view.id)
+    return page.of(await views(conn, rows, now), key=lambda view: view.id)
 
 
-async def _views(conn: Conn, rows: Sequence[Lead], now: datetime) -> list[LeadView]:
+async def views(conn: Conn, rows: Sequence[Lead], now: datetime) -> list[LeadView]:
+    """Leads with their scores as of now."""
     rule, done = await store.get_rule(conn, now), await store.activities_of(conn, [row.id for row in rows])
-    return [LeadView.of(row, score(row.facts, done[row.id], rule, now)) for row in rows]
+    chances = await predictive.chances_of(conn, [(row, done[row.id]) for row in rows], now)
+    manual = await store_predictive.manual_of(conn, [row.id for row in rows], now)
+    return [LeadView.of(row, score(row.facts, done[row.id], rule, now), chances.get(row.id), manual.get(row.id)) for row in rows]
 
 
 @router.get("/leads/{lead_id}", dependencies=[scope("leads:read")])
 async def get_lead(lead_id: UUID, conn: Conn, now: Now) -> LeadView:
     """One lead with its score as of now."""
-    lead = await store.get_lead(conn, lead_id)
-    return LeadView.of(lead, score(lead.facts, await store.list_activities(conn, lead_id), await store.get_rule(conn, now), now))
+    return (await views(conn, [await store.get_lead(conn, lead_id)], now))[0]
 
 
 @router.post("/leads/{lead_id}/activities", status_code=201, dependencies=[scope("leads:write")])

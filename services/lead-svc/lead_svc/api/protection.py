@@ -9,9 +9,8 @@ from ltc_chassis.api import router as make_router
 from ltc_contracts.events.model import Code, Name
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from lead_svc.api.leads import LeadView
+from lead_svc.api.leads import LeadView, views
 from lead_svc.domain.protection import Lease, Policy
-from lead_svc.domain.score import score
 from lead_svc.handlers import protection as handlers
 from lead_svc.store import leads, protection
 
@@ -110,8 +109,7 @@ async def list_leases(owner: Annotated[str, Field(max_length=200)], conn: Conn, 
 async def list_pool(conn: Conn, now: Now, page: PageArgs) -> Page[LeadView]:
     """Open leads that nobody holds, in the order of capture."""
     rows = await protection.list_pool(conn, now=now, after=page.after, limit=page.limit + 1)
-    rule, done = await leads.get_rule(conn, now), await leads.activities_of(conn, [row.id for row in rows])
-    return page.of([LeadView.of(row, score(row.facts, done[row.id], rule, now)) for row in rows], key=lambda view: view.id)
+    return page.of(await views(conn, rows, now), key=lambda view: view.id)
 
 
 @router.get("/protection-policies", dependencies=[scope("leads:read")])

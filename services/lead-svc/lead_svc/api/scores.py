@@ -12,10 +12,15 @@ from ltc_contracts.errors import Invalid
 from ltc_contracts.events.model import Code, Country
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
 
-from lead_svc.api.leads import LeadView
+from lead_svc.api.leads import LeadView, views
+from lead_svc.api.predictive import ManualView
+from lead_svc.domain.lead import Lead
+from lead_svc.domain.predictive import Chance
 from lead_svc.domain.score import Band, Rule, score, words
+from lead_svc.handlers import predictive
 from lead_svc.handlers import scores as handlers
 from lead_svc.store import leads
+from lead_svc.store import predictive as store_predictive
 from lead_svc.store import scores as store
 
 router = make_router(prefix="/v1", tags=["scores"])
@@ -158,8 +163,43 @@ class ItemView(BaseModel):
     text: str
 
 
+class EffectView(BaseModel):
+    """What one column adds to the log-odds, beside the average lead."""
+
+    column: str
+    value: str
+    log_odds: float
+    text: str
+
+
+class ChanceView(BaseModel):
+    """`percent` follows from `log_odds`, which are `average` and the effects together. The strongest effects come first."""
+
+    percent: str
+    log_odds: float
+    average: float
+    model_version: int
+    effects: list[EffectView]
+
+    @classmethod
+    def of(cls, chance: Chance) -> "ChanceView":
+        effects = [
+            EffectView(column=each.column, value=each.value, log_odds=each.log_odds, text=each.text) for each in chance.effects
+        ]
+        return cls(
+            percent=str(chance.percent),
+            log_odds=chance.log_odds,
+            average=chance.average,
+            model_version=chance.model_version,
+            effects=effects,
+        )
+
+
 class ScoreView(BaseModel):
-    """The score as of a moment, by the rule in force then. Fit is judged by what is known of the lead today."""
+    """The score as of a moment, by the rule in force then. Fit is judged by what is known of the lead today.
+
+    `predictive` is what the model in use today says, `manual` what a person says instead.
+    """
 
     as_of: datetime
     fit: str
@@ -168,6 +208,8 @@ class ScoreView(BaseModel):
     band: str
     rule_version: str
     items: list[ItemView]
+    predictive: ChanceView | None
+    manual: ManualView | None
 
 
 class RankingView(BaseModel):
@@ -185,7 +227,10 @@ async def explain_score(lead_id: UUID, conn: Conn, now: Now, as_of: At = None) -
     moment = _moment(as_of, now)
     lead = await leads.get_lead(conn, lead_id)
     rule = await leads.get_rule(conn, moment)
-    result = score(lead.facts, await leads.list_activities(conn, lead_id), rule, moment)
+    done = await leads.list_activities(conn, lead_id)
+    result = score(lead.facts, done, rule, moment)
+    chance = (await predictive.chances_of(conn, [(lead, done)], moment)).get(lead_id)
+    manual = (await store_predictive.manual_of(conn, [lead_id], moment)).get(lead_id)
     items = [
         ItemView(
             part=item.part,
@@ -206,6 +251,8 @@ async def explain_score(lead_id: UUID, conn: Conn, now: Now, as_of: At = None) -
         band=result.band,
         rule_version=result.rule_version,
         items=items,
+        predictive=ChanceView.of(chance) if chance else None,
+        manual=ManualView.of(manual) if manual else None,
     )
 
 
@@ -215,7 +262,7 @@ async def rank(
 ) -> RankingView:
     """The leads with the highest score at this moment. Each is computed anew; the rest is passed over as it cannot be higher."""
     rule = await leads.get_rule(conn, now)
-    best: list[tuple[Decimal, LeadView]] = []
+    best: list[tuple[Decimal, Lead]] = []
     after: tuple[Decimal, UUID] | None = None
     examined, exact = 0, False
     while examined < _MOST_EXAMINED and not exact:
@@ -224,7 +271,7 @@ async def rank(
         for _, lead in rows:
             result = score(lead.facts, done[lead.id], rule, now)
             if band is None or result.band == band:
-                best.append((result.fit + result.engagement, LeadView.of(lead, result)))
+                best.append((result.fit + result.engagement, lead))
         best = sorted(best, key=lambda each: (-each[0], each[1].id))[:limit]
         examined += len(rows)
         if len(rows) < _STEP:
@@ -233,7 +280,8 @@ async def rank(
             after = (rows[-1][0], rows[-1][1].id)
             exact = len(best) == limit and best[-1][0] > after[0]
     exact = exact and await store.is_current(conn, rule.version)
-    return RankingView(as_of=now, items=[view for _, view in best], examined=examined, exact=exact)
+    items = await views(conn, [lead for _, lead in best], now)
+    return RankingView(as_of=now, items=items, examined=examined, exact=exact)
 
 
 @router.get("/score-rules", dependencies=[scope("leads:read")])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from lead_svc.domain.score import Facts, Score
 Status = Literal["new", "contacted", "nurturing", "qualified", "converted", "disqualified", "junk", "merged"]
 Via = Literal["api", "csv", "form", "webhook", "event"]
 Reason = Literal["score", "high_intent", "person"]
+Outcome = Literal["converted", "won", "lost"]
 
 # RULES 1: new -> contacted -> nurturing -> qualified -> converted; disqualified and junk need a reason. A lead that is recycled waits
 # as disqualified and returns to nurturing. It follows sales from anywhere: an opportunity that is worked on is a fact.
@@ -149,8 +151,10 @@ def engage(lead: Lead, activity: str, now: datetime) -> tuple[Lead, list[Event]]
     return engaged, [LeadEngaged(lead_id=lead.id, activity=activity)]
 
 
-def qualify(lead: Lead, score: Score, reason: Reason, owner: str | None, now: datetime) -> tuple[Lead, list[Event]]:
-    """Worth a seller's time; the event carries what sales needs to begin."""
+def qualify(
+    lead: Lead, score: Score, reason: Reason, owner: str | None, now: datetime, chance: Decimal | None = None
+) -> tuple[Lead, list[Event]]:
+    """Worth a seller's time; the event carries what sales needs to begin. `chance` of conversion is per cent."""
     qualified = replace(lead, status=_turn(lead, "qualify"), owner=owner or lead.owner, version=lead.version + 1, updated_at=now)
     event = LeadQualified(
         lead_id=lead.id,
@@ -166,6 +170,7 @@ def qualify(lead: Lead, score: Score, reason: Reason, owner: str | None, now: da
         engagement=score.engagement,
         estimated_value=lead.estimated_value,
         owner=qualified.owner,
+        predictive=chance,
     )
     return qualified, [event]
 
@@ -178,6 +183,13 @@ def disqualify(lead: Lead, reason: Listed, text: str, returns_at: datetime | Non
     )
     event = LeadDisqualified(lead_id=lead.id, reason=text, code=reason.code, kind=reason.kind, returns_at=returns_at)
     return gone, [event]
+
+
+def settled(lead: Lead, outcome: Outcome, reason: Listed, now: datetime) -> tuple[Lead, list[Event]]:
+    """A lead that comes with its history is where it got to. What sales had of it was another system's, and is not told again."""
+    if outcome == "lost":
+        return disqualify(lead, reason, "lost before it was imported", None, now)
+    return replace(lead, status=_turn(lead, "convert"), version=lead.version + 1, updated_at=now), []
 
 
 def come_back(lead: Lead, waited: Disqualification, now: datetime) -> tuple[Lead, list[Event]]:

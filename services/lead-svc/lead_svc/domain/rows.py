@@ -1,5 +1,6 @@
 """What a record of a file means: mapped columns become a lead's facts, or a reason why the row cannot be taken."""
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +21,10 @@ _LENGTHS = {
     "owner": 200,
 }
 _CONTACT = {"contact.name": 200, "contact.email": 254, "contact.phone": 40}
-_OTHER = {"country", "company_size"}
+_OTHER = {"country", "company_size", "outcome"}
 FIELDS = {*_LENGTHS, *_CONTACT, *_OTHER}
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+OUTCOMES = ("converted", "won", "lost")
 _FALSE = {"", "0", "no", "false", "n", "nein", "off"}
 _LONGEST_CODE = 64
 _LONGEST_ATTRIBUTE = 2000
@@ -30,11 +32,15 @@ _LONGEST_ATTRIBUTE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How columns become fields: field -> column, `activities.<code>` -> column; values that mean "not answered"; defaults."""
+    """How columns become fields: field -> column, `activities.<code>` -> column; values that mean "not answered"; defaults.
+
+    `outcomes` says which value of the column `outcome` means what: value -> converted, won, lost.
+    """
 
     mapping: Mapping[str, str]
     nulls: frozenset[str]
     defaults: Mapping[str, str]
+    outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,11 @@ def check_layout(columns: Sequence[str], layout: Layout) -> None:
         if name not in FIELDS:
             raise Invalid(f"'{name}' is no field of a lead", field="defaults")
         try:
-            _converter(name)(value)
+            _converter(name, layout)(value)
         except Invalid as error:
             raise Invalid(f"'{name}' {error.reason}", field="defaults") from error
+    if not set(layout.outcomes.values()) <= set(OUTCOMES):
+        raise Invalid(f"a value means one of {', '.join(OUTCOMES)}", field="outcomes")
     for name in ("channel", "source"):
         if name not in layout.mapping and name not in layout.defaults:
             raise Invalid(f"'{name}' needs a column in the mapping or a default", field="mapping")
@@ -90,8 +98,10 @@ class Reader:
         self._activities = [
             (name.removeprefix("activities."), index) for name, index in named.items() if name.startswith("activities.")
         ]
-        defaults = {name: _converter(name)(value) for name, value in layout.defaults.items()}
-        self._fields = [(name, index, defaults.get(name), _converter(name)) for name, index in named.items() if name in FIELDS]
+        defaults = {name: _converter(name, layout)(value) for name, value in layout.defaults.items()}
+        self._fields = [
+            (name, index, defaults.get(name), _converter(name, layout)) for name, index in named.items() if name in FIELDS
+        ]
         self._constants = {name: value for name, value in defaults.items() if name not in named}
         used = set(named.values())
         self._rest = [(name, index) for name, index in place.items() if index not in used]
@@ -132,9 +142,11 @@ class Reader:
         return Row(line, facts, done, attributes)
 
 
-def _converter(name: str) -> Callable[[str], Any]:
+def _converter(name: str, layout: Layout) -> Callable[[str], Any]:
     if name == "country":
         return _country
+    if name == "outcome":
+        return functools.partial(_outcome, layout.outcomes)
     if name == "company_size":
         return _size
     limit = _LENGTHS.get(name) or _CONTACT[name]
@@ -155,6 +167,13 @@ def _country(value: str) -> str:
     if code is None:
         raise Invalid("is no country we know, by ISO code or English name")
     return code
+
+
+def _outcome(meanings: Mapping[str, str], value: str) -> str:
+    outcome = meanings.get(value, value)
+    if outcome not in OUTCOMES:
+        raise Invalid(f"means none of {', '.join(OUTCOMES)}; say in `outcomes` which value does")
+    return outcome
 
 
 def _size(value: str) -> int:

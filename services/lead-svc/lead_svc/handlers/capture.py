@@ -15,13 +15,13 @@ from ltc_contracts.events import LeadEngaged, Touch
 from lead_svc.domain import lead as rules
 from lead_svc.domain.duplicates import PossibleDuplicate, Verdict
 from lead_svc.domain.identity import Key
-from lead_svc.domain.lead import DuplicateLead, Lead
+from lead_svc.domain.lead import DuplicateLead, Lead, Outcome
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
 from lead_svc.domain.visit import told
-from lead_svc.handlers import duplicates, merge, protection, scores, visits
+from lead_svc.handlers import duplicates, history, merge, predictive, protection, scores, visits
 from lead_svc.store import duplicates as duplicates_store
 from lead_svc.store import leads as store
-from lead_svc.store import outcomes
+from lead_svc.store import outcomes as outcomes_store
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Arrival:
     """One lead on its way in, with what it did so far; `score` is there once it was scored, `verdict` when it is like a known one.
 
     `visitor_id` names the browser it came with, whose touches and pages become the lead's; `touches` are those the caller kept.
+    `outcome` is of one that comes with its history: it is not worked on any more, but learnt from.
     """
 
     lead: Lead
@@ -37,6 +38,7 @@ class Arrival:
     visitor_id: UUID | None = None
     score: Score | None = None
     verdict: Verdict | None = None
+    outcome: Outcome | None = None
 
 
 async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
@@ -64,6 +66,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Ar
     await visits.stitch(tx, new)
     _tell(tx, new)
     await _score(tx, new, rule)
+    await history.settle(tx, new)
     await _qualify(tx, new, rule)
     await _join(tx, new)
     return new
@@ -122,17 +125,21 @@ async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
     ready = [
         (arrival, arrival.score, reason)
         for arrival in new
-        if arrival.score is not None and (reason := qualifies(arrival.score, arrival.activities, rule)) is not None
+        if arrival.score is not None
+        and arrival.lead.is_open
+        and (reason := qualifies(arrival.score, arrival.activities, rule)) is not None
     ]
     if not ready:
         return
     holders = await protection.holders_of(tx, [arrival.lead.id for arrival, _, _ in ready])
+    chances = await predictive.expected(tx.conn, [(arrival.lead, arrival.activities) for arrival, _, _ in ready], tx.now)
     for arrival, result, reason in ready:
-        arrival.lead, events = rules.qualify(arrival.lead, result, reason, holders.get(arrival.lead.id), tx.now)
+        lead_id = arrival.lead.id
+        arrival.lead, events = rules.qualify(arrival.lead, result, reason, holders.get(lead_id), tx.now, chances.get(lead_id))
         for event in events:
             tx.emit(event, flow_id=arrival.lead.flow_id, sequence=arrival.lead.version)
     await store.save_leads(tx.conn, [arrival.lead for arrival, _, _ in ready])
-    await outcomes.mark_qualified(tx.conn, [arrival.lead.id for arrival, _, _ in ready], tx.now)
+    await outcomes_store.mark_qualified(tx.conn, [arrival.lead.id for arrival, _, _ in ready], tx.now)
 
 
 async def _join(tx: Transaction, new: Sequence[Arrival]) -> None:

@@ -82,7 +82,7 @@ async def _capture(tx: Transaction, rows: Sequence[Row]) -> tuple[int, list[Refu
 
 
 def _arrival(row: Row, now: datetime) -> Arrival:
-    facts = dict(row.facts)
+    facts = {name: value for name, value in row.facts.items() if name != "outcome"}
     contact = facts.pop("contact", None)
     lead = blank(
         **facts,
@@ -94,4 +94,4 @@ def _arrival(row: Row, now: datetime) -> Arrival:
         created_at=now,
         updated_at=now,
     )
-    return Arrival(lead, [Activity(code, now) for code in row.activities])
+    return Arrival(lead, [Activity(code, now) for code in row.activities], outcome=row.facts.get("outcome"))

@@ -10,7 +10,7 @@ from ltc_contracts.events import Event
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import protection, scores
+from lead_svc.handlers import predictive, protection, scores
 from lead_svc.store import disqualification, outcomes
 from lead_svc.store import leads as store
 
@@ -40,8 +40,10 @@ async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
     """A person says that the lead is worth a seller's time; it goes to who protects it. Raises `LeadProtected`."""
     lead = await store.get_lead_for_update(tx.conn, lead_id)
     owner = await protection.holder_of(tx, lead_id, owner) or owner
-    result = score(lead.facts, await store.list_activities(tx.conn, lead_id), await store.get_rule(tx.conn, tx.now), tx.now)
-    qualified, events = rules.qualify(lead, result, "person", owner, tx.now)
+    done = await store.list_activities(tx.conn, lead_id)
+    result = score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now)
+    chance = (await predictive.expected(tx.conn, [(lead, done)], tx.now)).get(lead_id)
+    qualified, events = rules.qualify(lead, result, "person", owner, tx.now, chance)
     await store.save_lead(tx.conn, qualified)
     await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
     await protection.settle(tx, lead_id, "qualified")
@@ -73,7 +75,8 @@ async def qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities
     if reason is None:
         return lead
     owner = await protection.holder_of(tx, lead.id, None)
-    qualified, events = rules.qualify(lead, result, reason, owner, tx.now)
+    chance = (await predictive.expected(tx.conn, [(lead, activities)], tx.now)).get(lead.id)
+    qualified, events = rules.qualify(lead, result, reason, owner, tx.now, chance)
     await store.save_lead(tx.conn, qualified)
     await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
     await protection.settle(tx, lead.id, "qualified")

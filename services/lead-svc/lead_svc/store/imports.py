@@ -36,11 +36,11 @@ class Import:
 async def insert_import(conn: Connection, job: Import) -> None:
     await conn.execute(
         """
-        INSERT INTO lead_import (id, file_name, header, mapping, nulls, defaults, state, total, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO lead_import (id, file_name, header, mapping, nulls, defaults, outcomes, state, total, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
         *(job.id, job.file_name, job.header, dict(job.layout.mapping), sorted(job.layout.nulls), dict(job.layout.defaults)),
-        *(job.state, job.total, job.created_at),
+        *(dict(job.layout.outcomes), job.state, job.total, job.created_at),
     )
 
 
@@ -57,7 +57,7 @@ async def claim_import(conn: Connection) -> Import | None:
     """The oldest unfinished import that no other replica works on, locked until the transaction ends."""
     row = await conn.fetchrow(
         """
-        SELECT id, file_name, header, mapping, nulls, defaults, state, total, processed, imported, duplicates, refused, created_at,
+        SELECT id, file_name, header, mapping, nulls, defaults, outcomes, state, total, processed, imported, duplicates, refused, created_at,
                finished_at
         FROM lead_import WHERE state <> 'done' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
         """
@@ -95,7 +95,7 @@ async def advance_import(
 async def get_import(conn: Connection, import_id: UUID) -> Import:
     row = await conn.fetchrow(
         """
-        SELECT id, file_name, header, mapping, nulls, defaults, state, total, processed, imported, duplicates, refused, created_at,
+        SELECT id, file_name, header, mapping, nulls, defaults, outcomes, state, total, processed, imported, duplicates, refused, created_at,
                finished_at
         FROM lead_import WHERE id = $1
         """,
@@ -126,6 +126,6 @@ async def list_refusals(conn: Connection, import_id: UUID, *, after: UUID | None
 
 
 def _import(row: Any) -> Import:
-    layout = Layout(row["mapping"], frozenset(row["nulls"]), row["defaults"])
+    layout = Layout(row["mapping"], frozenset(row["nulls"]), row["defaults"], row["outcomes"])
     names = ("state", "total", "processed", "imported", "duplicates", "refused", "created_at", "finished_at")
     return Import(row["id"], row["file_name"], row["header"], layout, *(row[name] for name in names))

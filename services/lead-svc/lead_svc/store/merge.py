@@ -39,6 +39,7 @@ OWNED = (
     Owned("lead_opportunity", key=("opportunity_id",)),
     Owned("lead_score", key=("lead_id",), same=("lead_id", "lead_id"), rest="forget"),
     Owned("lease"),
+    Owned("manual_score", same=("ended_at",), rest="drop"),
     Owned("touch"),
     Owned("visitor"),
 )
@@ -49,6 +50,7 @@ KEPT: Mapping[tuple[str, str], str] = {
     ("lead_merge", "survivor_id"): "the record of the merge itself",
     ("lead_outcome", "lead_id"): "two become one, `join_outcomes`",
     ("lease_lead", "lead_id"): "follows its lease, `join_covers`",
+    ("manual_score", "lead_id"): "a person's judgement of that lead; the survivor keeps its own",
     ("what_if_lead", "lead_id"): "the result of a run over the leads as they were",
 }
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from ltc_chassis.connection import Connection
 
+from lead_svc.domain.lead import Outcome
+
 
 async def mark_qualified(conn: Connection, lead_ids: Sequence[UUID], at: datetime) -> None:
     """The first time counts."""
@@ -46,6 +48,19 @@ async def mark_lost(conn: Connection, lead_id: UUID, at: datetime) -> None:
         ON CONFLICT (lead_id) DO UPDATE SET lost_at = excluded.lost_at
         """,
         *(lead_id, at),
+    )
+
+
+async def insert_history(conn: Connection, settled: Sequence[tuple[UUID, Outcome]], at: datetime) -> None:
+    """Of leads that were just inserted."""
+    await conn.execute(
+        """
+        INSERT INTO lead_outcome (lead_id, converted_at, won_at, lost_at)
+        SELECT lead_id, CASE WHEN outcome IN ('converted', 'won') THEN $3::timestamptz END, CASE outcome WHEN 'won' THEN $3 END,
+               CASE outcome WHEN 'lost' THEN $3 END
+        FROM unnest($1::uuid[], $2::text[]) AS n (lead_id, outcome)
+        """,
+        *([lead_id for lead_id, _ in settled], [outcome for _, outcome in settled], at),
     )
 
 
@@ -98,4 +113,19 @@ async def list_opportunities(conn: Connection, lead_id: UUID) -> list[Any]:
         WHERE lead_id = $1 ORDER BY opened_at, opportunity_id LIMIT 200
         """,
         lead_id,
+    )
+
+
+async def count_by(conn: Connection, dimension: Literal["source", "channel", "campaign", "country"]) -> list[Any]:
+    """How many leads came and what became of them, the most first, at most 200 lines."""
+    return await conn.fetch(
+        """
+        SELECT CASE $1 WHEN 'source' THEN l.source WHEN 'channel' THEN l.channel WHEN 'campaign' THEN l.campaign ELSE l.country END
+                   AS value,
+               count(*) AS leads, count(o.qualified_at) AS qualified, count(o.converted_at) AS converted, count(o.won_at) AS won,
+               count(o.lost_at) AS lost
+        FROM lead l LEFT JOIN lead_outcome o ON o.lead_id = l.id WHERE l.status <> 'merged'
+        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 200
+        """,
+        dimension,
     )
