@@ -8,9 +8,9 @@ from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
 from ltc_contracts.events.model import Code, Name
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body
+from sales_svc.api.shapes import Body, Moment
 from sales_svc.domain.clause import LONGEST_TEXT, Clause
 from sales_svc.domain.contract_template import MOST_CLAUSES, Item, Template, Terms
 from sales_svc.handlers import clauses as handlers
@@ -30,7 +30,7 @@ class NewClause(Body):
     language: Language
     title: Name
     text: ClauseText
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
 
 
 class ClauseView(BaseModel):
@@ -84,7 +84,7 @@ class TemplateBody(Body):
 
 
 class NewTemplate(TemplateBody):
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
 
 
 class TemplateView(TemplateBody):

@@ -9,9 +9,9 @@ from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.events.model import Code, Name
 from ltc_contracts.money import Money
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body, Exact
+from sales_svc.api.shapes import Body, Exact, Moment
 from sales_svc.domain.commission_plan import Assignment, Period, Plan, Share, Tier
 from sales_svc.domain.commission_trial import Outcome
 from sales_svc.handlers import commission_plans as handlers
@@ -68,7 +68,7 @@ class NewPlan(PlanBody):
     """`valid_from` null: from now on."""
 
     code: Code
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
 
 
 class PlanView(BaseModel):
@@ -110,13 +110,13 @@ class PlanView(BaseModel):
 class NewAssignment(Body):
     rep: Name
     plan: Code
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
 
 
 class End(Body):
     """`valid_until` null: from now on."""
 
-    valid_until: AwareDatetime | None = None
+    valid_until: Moment | None = None
 
 
 class AssignmentView(BaseModel):
@@ -152,8 +152,8 @@ class Trial(PlanBody):
     """A plan as it might be. `reps` null: those who sold under `code` when they signed."""
 
     code: Code
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Moment
+    until: Moment
     reps: Annotated[list[Name], Field(max_length=1000)] | None = None
 
 

@@ -107,8 +107,8 @@ async def _span(
     last: Annotated[date, Query(description="last day")],
     rep: Annotated[Name | None, Query(description="the caller, unless another one is named")] = None,
 ) -> Span:
-    if last < first or (last - first).days >= LONGEST_DAYS:
-        raise Invalid(f"a statement covers 1 to {LONGEST_DAYS} days", field="last")
+    if not (first.year >= 1970 and last.year <= 2200) or last < first or (last - first).days >= LONGEST_DAYS:
+        raise Invalid(f"a statement covers 1 to {LONGEST_DAYS} days, from 1970 to 2200", field="last")
     return Span(_whose(caller, rep) or caller.subject, first, last)
 
 

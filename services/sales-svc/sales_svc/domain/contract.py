@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from ltc_contracts.errors import DomainError, WrongTransition
+from ltc_contracts.errors import DomainError, Invalid, WrongTransition
 from ltc_contracts.events import ContractSigned, Event
 
 from sales_svc.domain import contract_text
@@ -37,6 +37,8 @@ CONTRACT_TRANSITIONS: dict[tuple[ContractState, str], ContractState] = {
     ("sent", "expire"): "expired",
     ("in_negotiation", "expire"): "expired",
 }
+# Terms are counted within these.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 # Nothing happens any more, so that another contract may be drawn up from the same quote.
 GIVEN_UP = ("declined", "expired")
 # What the customer may read by the link.
@@ -223,6 +225,8 @@ def require_accepted(quote: Quote) -> None:
     """Only what the customer accepted becomes a contract."""
     if quote.state != "accepted":
         raise WrongTransition(f"quote {quote.number}", quote.state, "contract")
+    if quote.requested_on is not None and not FIRST_YEAR <= quote.requested_on.year <= LAST_YEAR:
+        raise Invalid(f"the requested day lies outside of {FIRST_YEAR} to {LAST_YEAR}", field="requested_on")
 
 
 def require_true(contract: Contract, version: ContractVersion, quote: Quote) -> None:
@@ -279,7 +283,7 @@ def bind(
 ) -> tuple[Opportunity, StageChange, list[Event]]:
     """A signed contract wins its deal: both facts leave together."""
     won, change, told = deals.win(opportunity, contract.id, quote.net, now, products=[line.sku for line in quote.lines])
-    starts_on = quote.requested_on or now.date()
+    starts_on = begin_of(quote, now.date())
     agreed = ContractSigned(
         contract_id=contract.id,
         number=contract.number,
@@ -299,6 +303,11 @@ def bind(
         **_term_facts(contract.terms, starts_on),
     )
     return won, change, [agreed, told]
+
+
+def begin_of(quote: Quote, signed_on: date) -> date:
+    """The first day of what was agreed: the requested one, not before the signature."""
+    return max(quote.requested_on or signed_on, signed_on)
 
 
 def _term_facts(terms: Terms, starts_on: date) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from ltc_chassis.mailroom.letter import check_address
 from ltc_contracts.events import ContractRenewalDue
 
 from sales_svc.domain import renewal as rules
-from sales_svc.domain.contract import Contract
+from sales_svc.domain.contract import Contract, begin_of
 from sales_svc.domain.proof import Place
 from sales_svc.domain.quote import Quote
 from sales_svc.domain.renewal import Policy, Reminder, Term
@@ -20,7 +20,7 @@ from sales_svc.store import contracts, opportunities, quotes, renewals
 
 async def begin(tx: Transaction, contract: Contract, quote: Quote) -> None:
     """The first term of a contract that was signed just now, where it has terms."""
-    term = rules.first_term(contract.id, contract.terms, quote.requested_on or tx.now.date())
+    term = rules.first_term(contract.id, contract.terms, begin_of(quote, tx.now.date()))
     if term is not None:
         await _keep(tx, term)
 

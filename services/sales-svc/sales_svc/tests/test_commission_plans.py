@@ -144,3 +144,15 @@ async def test_a_changed_plan_is_tried_over_past_deals_without_a_trace(
     assert [(each["rep"], each["accrued_then"]["amount"]) for each in both] == [("Ada", "300.00"), ("Ben", "50.00")]
     assert await rows() == before
     assert len([event for event in await emitted() if event.topic.startswith("commission.")]) == 3
+
+
+async def test_a_trial_outside_of_the_calendar_is_refused(client: httpx.AsyncClient) -> None:
+    body = {"code": "x", "name": "X", "rate": "1", "since": "2026-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
+    assert (await client.post("/v1/commission-plans/try", json=body)).json()["field"] == "until"
+    for since, until in (
+        ("0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"),
+    ):
+        assert (await client.post("/v1/commission-plans/try", json={**body, "since": since, "until": until})).status_code == 422
+    for rate in ("100.1", "-1", "1.23456", "NaN"):
+        assert (await client.post("/v1/commission-plans", json={"code": "x", "name": "X", "rate": rate})).status_code == 422

@@ -350,3 +350,12 @@ async def test_a_declined_or_expired_contract_is_final_and_another_is_drawn_up(
     assert (await ok(client, "GET", f"/v1/contracts/{second['id']}"))["state"] == "expired"
     assert [each["id"] for each in (await ok(client, "GET", "/v1/contracts?state=expired"))["items"]] == [second["id"]]
     assert await problem(client, "POST", f"/v1/contracts/{second['id']}/send") == (409, "wrong-transition")
+
+
+async def test_a_day_beyond_the_calendar_is_no_defect(client: httpx.AsyncClient) -> None:
+    for day in ("9999-12-31", "0001-01-01"):
+        quote = await accepted(client, await opened(client), requested_on=day)
+        reply = await client.post(f"/v1/quotes/{quote['id']}/contract", json={"template": "subscription"})
+        assert (reply.status_code, reply.json()["field"]) == (400, "requested_on")
+    body = {"code": "x", "language": "en", "title": "X", "text": "x", "valid_from": "9999-12-31T23:59:59-14:00"}
+    assert (await client.post("/v1/clauses", json=body)).status_code == 422
