@@ -7,6 +7,7 @@ from lead_svc import consumers, timers
 from lead_svc.api import (
     campaigns,
     disqualification,
+    duplicate_scans,
     duplicates,
     imports,
     leads,
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 imports.router,
                 protection.router,
                 duplicates.router,
+                duplicate_scans.router,
                 campaigns.router,
                 what_if.router,  # before the versions of rules, whose paths it would meet
                 scores.router,

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import decay, disqualification, imports, predictive, protection, visits, what_if
+from lead_svc.handlers import decay, disqualification, duplicate_scans, imports, predictive, protection, visits, what_if
 from lead_svc.settings import Settings
 
 
@@ -47,6 +47,16 @@ async def train_model(tx: Transaction) -> int:
     return await predictive.train_due(tx)
 
 
+async def scan_duplicates(tx: Transaction) -> int:
+    """The next leads of a scan for duplicates."""
+    return await duplicate_scans.go_on(tx, keys=2000, names=100)
+
+
+async def forget_scans(tx: Transaction) -> int:
+    """Scans older than they are kept."""
+    return await duplicate_scans.forget_old(tx)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
@@ -56,4 +66,6 @@ TIMERS = [
     Timer("train-model", train_model, every=2.0),
     Timer("return-to-nurturing", return_to_nurturing, every=1.0),
     Timer("forget-visits", forget_visits, every=60.0),
+    Timer("scan-duplicates", scan_duplicates, every=0.5),
+    Timer("forget-scans", forget_scans, every=600.0),
 ]

@@ -45,6 +45,7 @@ OWNED = (
 )
 # Those that do not move like this, and why.
 KEPT: Mapping[tuple[str, str], str] = {
+    ("duplicate_member", "lead_id"): "what a scan found; merged leads are left out when it is read",
     ("lead", "duplicate_of"): "what was found at capture; that lead says where it went",
     ("lead_merge", "merged_id"): "the record of the merge itself",
     ("lead_merge", "survivor_id"): "the record of the merge itself",
