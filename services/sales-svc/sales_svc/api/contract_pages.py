@@ -33,7 +33,7 @@ async def show(token: str, request: Request) -> Response:
     async with runtime_of(request).db.transaction() as tx:
         contract_id, who = _verified(tx, token)
         contract = await contract_trail.look(tx, contract_id, "viewed", who, place_of(request))
-        return await _page(tx, request, contract, {})
+        return await _page(tx, request, token, contract, {})
 
 
 @router.get("/{token}/contract.pdf", dependencies=READ)
@@ -80,16 +80,17 @@ async def answer(
             raise Invalid("reason", field="reason")
     except Invalid as error:
         contract = await contracts.get_contract(tx.conn, contract_id)
-        return await _page(tx, request, contract, {**given, "missing": error.field, "action": action}, status_code=400)
+        return await _page(tx, request, token, contract, {**given, "missing": error.field, "action": action}, status_code=400)
     if action == "sign":
         await handlers.sign_contract(tx, contract_id, name, method="link", place=place_of(request), shown=shown)
     else:
         await handlers.decline_contract(tx, contract_id, reason.strip(), by=who, place=place_of(request))
-    return RedirectResponse(f"/c/{token}", status_code=303, headers={"Cache-Control": "no-store"})
+    # Relative, so that it holds behind a proxy that adds a path.
+    return RedirectResponse(token, status_code=303, headers={"Cache-Control": "no-store"})
 
 
 async def _page(
-    tx: Transaction, request: Request, contract: Contract, given: Mapping[str, Any], *, status_code: int = 200
+    tx: Transaction, request: Request, token: str, contract: Contract, given: Mapping[str, Any], *, status_code: int = 200
 ) -> Response:
     version = await contracts.get_version(tx.conn, contract.id, contract.contract_version)
     language = language_of(request)
@@ -103,7 +104,7 @@ async def _page(
         status_code=status_code,
         state=rules.state_on(contract, tx.now.date()),
         number=contract.number,
-        token_path=request.url.path.removesuffix("/"),
+        token=token,
         sign_by=contract.sign_by.isoformat() if contract.sign_by else "",
         contract=shown,
         contract_language=contract.language,
