@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from sales_svc.handlers import contracts, quotes, renewals
+from sales_svc.handlers import contracts, imports, quotes, renewals
 
 
 async def expire_quotes(tx: Transaction) -> int:
@@ -32,3 +32,11 @@ TIMERS = [
     Timer("remind-of-renewals", remind_of_renewals, every=1.0),
     Timer("turn-terms", turn_terms, every=1.0),
 ]
+
+
+async def import_rows(tx: Transaction) -> int:
+    """The next rows of an import; a transaction each, so that it goes on where it was after a stop."""
+    return await imports.import_chunk(tx)
+
+
+TIMERS = [Timer("expire-quotes", expire_quotes, every=1.0), Timer("import-rows", import_rows)]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltc_contracts.errors import Invalid
-
-from lead_svc.domain.countries import country_code
+from ltc_rules.countries import country_code
 
 _LENGTHS = {
     "channel": 64,

@@ -9,11 +9,11 @@ from ltc_chassis.db import Transaction, is_refused
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Contact
+from ltc_rules.tables import Record, read_table
 
 from lead_svc.domain.lead import blank
 from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity
-from lead_svc.domain.table import Record, read_table
 from lead_svc.handlers.capture import Arrival, capture_leads
 from lead_svc.store import imports as store
 from lead_svc.store.imports import Import

@@ -10,9 +10,9 @@ import orjson
 from ltc_chassis.connection import Connection
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import NotFound
+from ltc_rules.tables import Record
 
 from lead_svc.domain.rows import Layout, Refusal
-from lead_svc.domain.table import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ltc_contracts.errors import Invalid, WrongTransition
+from ltc_rules.countries import country_code
+from ltc_rules.tables import Record, read_table
 
 from lead_svc.domain import lead as rules
-from lead_svc.domain.countries import country_code
 from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity, Facts, qualifies, score
-from lead_svc.domain.table import Record, read_table
 from lead_svc.tests.builders import NOW, RULE, lead
 
 NOBODY = Facts(None, None, None, "x.example", None)

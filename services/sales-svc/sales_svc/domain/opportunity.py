@@ -292,6 +292,12 @@ def win(
     return won, step, event
 
 
+def require_past(moment: datetime, now: datetime, field_name: str) -> None:
+    """Raises `Invalid` for what has not happened yet."""
+    if moment > now:
+        raise Invalid("lies in the future", field=field_name)
+
+
 def check_next_step(opportunity: Opportunity) -> None:
     """Raises `Invalid` for a next step that is due at no moment, or a moment without a step."""
     if (opportunity.next_step is None) != (opportunity.next_step_due is None):

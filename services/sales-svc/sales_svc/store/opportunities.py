@@ -16,7 +16,12 @@ from sales_svc.store.patterns import containing
 
 async def insert_opportunity(conn: Connection, o: Opportunity) -> bool:
     """False when the lead has an opportunity already, or the external reference is known."""
-    row = await conn.fetchrow(
+    return bool(await insert_opportunities(conn, [o]))
+
+
+async def insert_opportunities(conn: Connection, deals: Sequence[Opportunity]) -> set[UUID]:
+    """Those whose lead has no deal yet and whose external reference is new; returns their ids."""
+    rows = await conn.fetchmany(
         """
         INSERT INTO opportunity (id, flow_id, lead_id, name, company, country, owner, stage, probability, amount,
                                  currency, channel, source, stage_since, lost_reason, version, created_at, updated_at,
@@ -27,13 +32,18 @@ async def insert_opportunity(conn: Connection, o: Opportunity) -> bool:
                 $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)
         ON CONFLICT DO NOTHING RETURNING id
         """,
-        *(o.id, o.flow_id, o.lead_id, o.name, o.company, o.country, o.owner, o.stage, o.probability, *_split(o.value)),
-        *(o.channel, o.source, o.stage_since, o.lost_reason, o.version, o.created_at, o.updated_at, o.opened_at, o.account_id),
-        *(o.contact_id, o.pipeline, o.pipeline_version, o.furthest, o.team, o.region, o.segment, o.campaign, list(o.products)),
-        *(o.external_ref, o.expected_close_on, o.next_step, o.next_step_due, o.category, o.closed_at, o.reason_code),
-        *(o.won_reason, list(o.competitors), o.custom),
+        [
+            (
+                *(o.id, o.flow_id, o.lead_id, o.name, o.company, o.country, o.owner, o.stage, o.probability, *_split(o.value)),
+                *(o.channel, o.source, o.stage_since, o.lost_reason, o.version, o.created_at, o.updated_at, o.opened_at),
+                *(o.account_id, o.contact_id, o.pipeline, o.pipeline_version, o.furthest, o.team, o.region, o.segment),
+                *(o.campaign, list(o.products), o.external_ref, o.expected_close_on, o.next_step, o.next_step_due, o.category),
+                *(o.closed_at, o.reason_code, o.won_reason, list(o.competitors), o.custom),
+            )
+            for o in deals
+        ],
     )
-    return row is not None
+    return {row["id"] for row in rows}
 
 
 async def save_opportunity(conn: Connection, o: Opportunity) -> None:
@@ -153,13 +163,20 @@ async def find_open_of_other_rep(conn: Connection, account_id: UUID, rep: str | 
 
 
 async def insert_stage_change(conn: Connection, change_id: UUID, opportunity_id: UUID, change: StageChange) -> None:
-    await conn.execute(
+    await insert_stage_changes(conn, [(change_id, opportunity_id, change)])
+
+
+async def insert_stage_changes(conn: Connection, changes: Sequence[tuple[UUID, UUID, StageChange]]) -> None:
+    """Each with its id and its deal."""
+    await conn.executemany(
         """
         INSERT INTO stage_change (id, opportunity_id, from_stage, to_stage, seconds_in_stage, changed_at, backward, by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
-        *(change_id, opportunity_id, change.from_stage, change.to_stage, change.seconds_in_stage, change.changed_at),
-        *(change.backward, change.by),
+        [
+            (change_id, deal_id, c.from_stage, c.to_stage, c.seconds_in_stage, c.changed_at, c.backward, c.by)
+            for change_id, deal_id, c in changes
+        ],
     )
 
 

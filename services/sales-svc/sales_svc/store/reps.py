@@ -1,5 +1,6 @@
 """Who sells, in which team."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -67,3 +68,11 @@ async def list_reps(conn: Connection, team: str | None, after: UUID | None, limi
         *(team, after, limit),
     )
     return [Rep(**dict(row)) for row in rows]
+
+
+async def reps_of(conn: Connection, names: Sequence[str]) -> dict[str, Rep]:
+    """Those of these names that are known."""
+    rows = await conn.fetch(
+        "SELECT id, name, team, manager, region, active, version FROM rep WHERE name = ANY($1::text[])", list(names)
+    )
+    return {row["name"]: Rep(**dict(row)) for row in rows}

@@ -52,13 +52,13 @@ class Suite:
         """A changing call, safe to repeat."""
         return await self._call("POST", service, path, json=body or {}, headers={"Idempotency-Key": uuid4().hex})
 
-    async def upload(self, path: str, *, file: bytes, name: str, fields: Mapping[str, str]) -> Any:
-        """A file for lead-svc, as a form."""
+    async def upload(self, path: str, *, file: bytes, name: str, fields: Mapping[str, str], service: str = "lead") -> Any:
+        """A file, as a form."""
         key = uuid4().hex
         # A boundary of our own: the same bytes again when the call is repeated, as the key promises.
         headers = {"Idempotency-Key": key, "Content-Type": f"multipart/form-data; boundary={key}"}
         return await self._call(
-            "POST", "lead", path, files={"file": (name, file, "text/csv")}, data=dict(fields), headers=headers
+            "POST", service, path, files={"file": (name, file, "text/csv")}, data=dict(fields), headers=headers
         )
 
     async def _call(self, method: str, service: str, path: str, **how: Any) -> Any:
