@@ -3,7 +3,18 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from lead_svc.handlers import decay, disqualification, duplicate_scans, imports, predictive, protection, visits, what_if
+from lead_svc.handlers import (
+    decay,
+    disqualification,
+    duplicate_scans,
+    imports,
+    nurture,
+    nurture_entry,
+    predictive,
+    protection,
+    visits,
+    what_if,
+)
 from lead_svc.settings import Settings
 
 
@@ -57,6 +68,21 @@ async def forget_scans(tx: Transaction) -> int:
     return await duplicate_scans.forget_old(tx)
 
 
+async def enter_journeys(tx: Transaction) -> int:
+    """Leads whom an entry rule takes."""
+    return await nurture_entry.enter_due(tx, limit=500)
+
+
+async def nurture_steps(tx: Transaction) -> int:
+    """Leads for whom the next step of a journey is due."""
+    return await nurture.step_due(tx, limit=50)
+
+
+async def nurture_mails(tx: Transaction) -> int:
+    """Mails of journeys of which something has become."""
+    return await nurture.settle_mails(tx, limit=200)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
@@ -68,4 +94,7 @@ TIMERS = [
     Timer("forget-visits", forget_visits, every=60.0),
     Timer("scan-duplicates", scan_duplicates, every=0.5),
     Timer("forget-scans", forget_scans, every=600.0),
+    Timer("enter-journeys", enter_journeys, every=1.0),
+    Timer("nurture-steps", nurture_steps, every=0.5),
+    Timer("nurture-mails", nurture_mails, every=1.0),
 ]

@@ -6,7 +6,7 @@ A service opts in with `Service(..., mails=True)`: the sender runs, `/v1/mails` 
 `/metrics` counts. Without LTC_SMTP_HOST mails wait. docs/adr tells why a crash never sends a mail twice.
 """
 
-from ltc_chassis.mailroom.letter import Attachment, BadAddress, Mail, UnsafeHeader
+from ltc_chassis.mailroom.letter import Attachment, BadAddress, Mail, UnsafeHeader, check_address
 from ltc_chassis.mailroom.sender import retention, sender
 from ltc_chassis.mailroom.store import Posted, forget, list_to, post, withdraw
 
@@ -16,6 +16,7 @@ __all__ = [
     "Mail",
     "Posted",
     "UnsafeHeader",
+    "check_address",
     "forget",
     "list_to",
     "post",

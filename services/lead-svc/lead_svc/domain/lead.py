@@ -151,6 +151,11 @@ def engage(lead: Lead, activity: str, now: datetime) -> tuple[Lead, list[Event]]
     return engaged, [LeadEngaged(lead_id=lead.id, activity=activity)]
 
 
+def nurture(lead: Lead, now: datetime) -> Lead:
+    """The lead entered a journey."""
+    return replace(lead, status=_turn(lead, "nurture"), version=lead.version + 1, updated_at=now)
+
+
 def qualify(
     lead: Lead, score: Score, reason: Reason, owner: str | None, now: datetime, chance: Decimal | None = None
 ) -> tuple[Lead, list[Event]]:

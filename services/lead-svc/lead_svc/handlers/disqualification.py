@@ -13,7 +13,7 @@ from lead_svc.domain import disqualification as rules
 from lead_svc.domain import lead as leads_rules
 from lead_svc.domain.disqualification import Disqualification, OpportunityOpen, Reason, ReasonExists, StaleVersion
 from lead_svc.domain.lead import Lead
-from lead_svc.handlers import protection
+from lead_svc.handlers import nurture_exit, protection
 from lead_svc.store import disqualification as store
 from lead_svc.store import leads, outcomes
 
@@ -68,6 +68,7 @@ async def decide(
     await store.insert_disqualification(tx.conn, made)
     await outcomes.mark_lost(tx.conn, lead.id, tx.now)
     await protection.settle(tx, lead.id, "disqualified")
+    await nurture_exit.leave(tx, [lead.id], "disqualified")
     for event in events:
         tx.emit(event, flow_id=gone.flow_id, sequence=gone.version)
     return await _come_back(tx, gone, made) if returns_at is not None and returns_at <= tx.now else gone

@@ -10,7 +10,7 @@ from ltc_contracts.events import Event
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import predictive, protection, scores
+from lead_svc.handlers import nurture_exit, predictive, protection, scores
 from lead_svc.store import disqualification, outcomes
 from lead_svc.store import leads as store
 
@@ -29,6 +29,8 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     for event in events:
         tx.emit(event, flow_id=lead.flow_id, sequence=engaged.version, occurred_at=activity.occurred_at)
     await protection.extend(tx, lead_id, activity.code, activity.occurred_at)
+    if activity.code in ("reply", "meeting"):
+        await nurture_exit.leave(tx, [lead_id], "reply" if activity.code == "reply" else "meeting")
     result = score(engaged.facts, [*before, activity], rule, tx.now)
     if result != score(engaged.facts, before, rule, tx.now):
         _emit(tx, engaged, [rules.scored(engaged, result)])
@@ -46,6 +48,7 @@ async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
     qualified, events = rules.qualify(lead, result, "person", owner, tx.now, chance)
     await store.save_lead(tx.conn, qualified)
     await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
+    await nurture_exit.leave(tx, [qualified.id], "qualified")
     await protection.settle(tx, lead_id, "qualified")
     _emit(tx, qualified, events)
     return qualified
@@ -59,6 +62,7 @@ async def convert(tx: Transaction, lead_id: UUID) -> Lead:
     converted = rules.convert(lead, tx.now)
     if converted is not None:
         await store.save_lead(tx.conn, converted)
+        await nurture_exit.leave(tx, [lead_id], "converted")
     return converted or lead
 
 
@@ -79,6 +83,7 @@ async def qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities
     qualified, events = rules.qualify(lead, result, reason, owner, tx.now, chance)
     await store.save_lead(tx.conn, qualified)
     await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
+    await nurture_exit.leave(tx, [qualified.id], "qualified")
     await protection.settle(tx, lead.id, "qualified")
     _emit(tx, qualified, events)
     return qualified

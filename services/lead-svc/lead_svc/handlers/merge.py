@@ -13,7 +13,7 @@ from lead_svc.domain.lead import Lead
 from lead_svc.domain.merge import Field, Leases, Merge
 from lead_svc.domain.protection import Lease
 from lead_svc.domain.score import score
-from lead_svc.handlers import protection, scores
+from lead_svc.handlers import nurture_exit, protection, scores
 from lead_svc.store import leads, merge
 from lead_svc.store import protection as protections
 
@@ -40,6 +40,9 @@ async def merge_leads(tx: Transaction, merged_id: UUID, into: UUID, take: Collec
     if running.ended:
         survivor, loser = await leads.get_lead(tx.conn, into), await leads.get_lead(tx.conn, merged_id)
     one, gone = rules.combine(survivor, loser, take, Leases(running.on.get(into), running.on.get(merged_id)), tx.now)
+    await nurture_exit.leave(tx, [loser.id], "merged")
+    if not one.is_open:
+        await nurture_exit.leave(tx, [survivor.id], "not_open")
     before = await _around(tx, survivor, loser, await merge.running_leases(tx.conn, pair))
     known = [lease["id"] for lease in before["leases"]]
 

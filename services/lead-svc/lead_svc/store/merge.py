@@ -39,7 +39,11 @@ OWNED = (
     Owned("lead_opportunity", key=("opportunity_id",)),
     Owned("lead_score", key=("lead_id",), same=("lead_id", "lead_id"), rest="forget"),
     Owned("lease"),
+    Owned("lead_consent"),
+    Owned("mail_reply"),
     Owned("manual_score", same=("ended_at",), rest="drop"),
+    Owned("nurture_delivery"),
+    Owned("nurture_enrolment"),
     Owned("touch"),
     Owned("visitor"),
 )

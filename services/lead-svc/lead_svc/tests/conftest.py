@@ -1,13 +1,17 @@
 """The service under test."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from ltc_chassis.clock import FixedClock
 from ltc_chassis.testing import KeyPair
+from ltc_chassis.testing_mail import MailServer
+from ltc_chassis.timers import Timer
 
 from lead_svc.app import create_app
+from lead_svc.tests.journeys import Nurture
 
 
 @pytest.fixture
@@ -29,3 +33,15 @@ def rep(app: FastAPI, keys: KeyPair) -> Callable[..., httpx.AsyncClient]:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", headers=headers)
 
     return made
+
+
+@pytest.fixture
+def nurture(
+    client: httpx.AsyncClient,
+    mail_server: MailServer,
+    clock: FixedClock,
+    run_timer: Callable[[Timer], Awaitable[int]],
+    send_mails: Callable[[], Awaitable[int]],
+) -> Nurture:
+    """A company that nurtures its leads, with a real mail server."""
+    return Nurture(client, mail_server, clock, run_timer, send_mails)
