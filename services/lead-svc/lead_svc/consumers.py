@@ -3,9 +3,9 @@
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import OpportunityLost, OpportunityOpened, OpportunityWon
+from ltc_contracts.events import OpportunityLost, OpportunityOpened, OpportunityWon, PaymentAllocated, PaymentRefunded
 
-from lead_svc.handlers import outcomes
+from lead_svc.handlers import feedback, outcomes
 
 consumers = Consumers()
 
@@ -26,3 +26,16 @@ async def opportunity_won(tx: Transaction, event: OpportunityWon, envelope: Enve
 async def opportunity_lost(tx: Transaction, event: OpportunityLost, envelope: Envelope) -> None:
     """A lead is lost, or is nurtured again after a while."""
     await outcomes.opportunity_lost(tx, event, envelope.flow_id, envelope.occurred_at)
+
+
+@consumers.on(PaymentAllocated)
+async def payment_allocated(tx: Transaction, event: PaymentAllocated, envelope: Envelope) -> None:
+    """Cash was collected for the lead's flow."""
+    await feedback.count_cash(tx, envelope.flow_id, event.amount, event.invoice_id, envelope.occurred_at)
+
+
+@consumers.on(PaymentRefunded)
+async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
+    """Collected cash went back; what had settled no invoice was never counted."""
+    if event.invoice_id is not None:
+        await feedback.count_cash(tx, envelope.flow_id, -event.amount, event.invoice_id, envelope.occurred_at)

@@ -7,6 +7,7 @@ from lead_svc.handlers import (
     decay,
     disqualification,
     duplicate_scans,
+    feedback,
     imports,
     nurture,
     nurture_entry,
@@ -83,6 +84,11 @@ async def nurture_mails(tx: Transaction) -> int:
     return await nurture.settle_mails(tx, limit=200)
 
 
+async def export_feedback(tx: Transaction) -> int:
+    """The next leads of an export for an ad platform."""
+    return await feedback.export_chunk(tx, limit=500)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
@@ -91,6 +97,7 @@ TIMERS = [
     Timer("schedule-training", schedule_training, every=5.0),
     Timer("train-model", train_model, every=2.0),
     Timer("return-to-nurturing", return_to_nurturing, every=1.0),
+    Timer("export-feedback", export_feedback, every=1.0),
     Timer("forget-visits", forget_visits, every=60.0),
     Timer("scan-duplicates", scan_duplicates, every=0.5),
     Timer("forget-scans", forget_scans, every=600.0),

@@ -9,13 +9,14 @@ from ltc_chassis.api import Conn, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.errors import NotFound
 from ltc_contracts.events.model import Code, Name
+from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lead_svc.api.leads import LeadView, get_lead
 from lead_svc.domain.disqualification import Kind, Reason, folded
 from lead_svc.handlers import disqualification as handlers
 from lead_svc.store import disqualification as store
-from lead_svc.store import leads, outcomes
+from lead_svc.store import feedback, leads, outcomes
 
 router = make_router(prefix="/v1", tags=["disqualification"])
 Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
@@ -119,7 +120,10 @@ class DisqualificationView(BaseModel):
 
 
 class OutcomeView(BaseModel):
-    """How far the lead got and when, first; `lost_at` is empty while it may still be won. At most 200 of each list, the newest first."""
+    """How far the lead got and when, first; `lost_at` is empty while it may still be won. `collected` is cash net of refunds.
+
+    At most 200 of each list: opportunities the oldest first, decisions the newest first.
+    """
 
     lead_id: UUID
     status: str
@@ -127,6 +131,7 @@ class OutcomeView(BaseModel):
     converted_at: datetime | None = None
     won_at: datetime | None = None
     lost_at: datetime | None = None
+    collected: list[Money]
     opportunities: list[OpportunityView]
     disqualifications: list[DisqualificationView]
 
@@ -154,6 +159,7 @@ async def get_outcome(lead_id: UUID, conn: Conn) -> OutcomeView:
         lead_id=lead_id,
         status=lead.status,
         **dict(await outcomes.find_outcome(conn, lead_id) or {}),
+        collected=await feedback.collected_of(conn, lead_id),
         opportunities=[OpportunityView(**dict(row)) for row in await outcomes.list_opportunities(conn, lead_id)],
         disqualifications=[
             DisqualificationView(**{name: getattr(row, name) for name in DisqualificationView.model_fields})

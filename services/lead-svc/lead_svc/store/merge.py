@@ -34,7 +34,9 @@ class Owned:
 OWNED = (
     Owned("activity"),
     Owned("disqualification"),
+    Owned("feedback_item"),
     Owned("lead", "merged_into"),
+    Owned("lead_cash"),
     Owned("lead_key", key=("kind", "value"), same=("kind", "value"), rest="drop"),
     Owned("lead_opportunity", key=("opportunity_id",)),
     Owned("lead_score", key=("lead_id",), same=("lead_id", "lead_id"), rest="forget"),
