@@ -32,7 +32,7 @@ def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, down, status, logs, token):
+    for command in (up, down, status, logs, token, mails):
         app.command()(plain_errors(command))
 
 
@@ -65,13 +65,18 @@ def status() -> None:
     for name, identity in stack.processes.items():
         process = processes.find(identity)
         memory = f"{process.memory_info().rss / 2**20:.0f} MB" if process else "-"
-        address = {"postgres": stack.admin_dsn.rpartition("@")[2], "kafka": stack.kafka_bootstrap}.get(name) or stack.url(name)
+        servers = {
+            "postgres": stack.admin_dsn.rpartition("@")[2],
+            "kafka": stack.kafka_bootstrap,
+            "smtp": str(stack.mailbox.folder),
+        }
+        address = servers.get(name) or stack.url(name)
         table.add_row(name, str(identity["pid"]), "running" if process else "ended", memory, address)
     Console().print(table)
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="a service, postgres or kafka; default: all services")] = "",
+    name: Annotated[str, typer.Argument(help="a service, postgres, kafka or smtp; default: all services")] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow")] = False,
 ) -> None:
     """Log lines (JSON, with flow and trace ids)."""
@@ -86,3 +91,21 @@ def token(
 ) -> None:
     """A bearer token for the running stack."""
     typer.echo(Stack.running().token(scope, ttl_s=ttl))
+
+
+def mails(
+    show: Annotated[int, typer.Option(help="the number of a mail to read, as listed")] = 0,
+    last: Annotated[int, typer.Option(help="how many to list")] = 20,
+) -> None:
+    """What the services have sent by mail; the files lie where `ltc status` says."""
+    found = Stack.running().mailbox.mails()
+    if show:
+        if not 0 < show <= len(found):
+            raise StackError(f"there are {len(found)} mails")
+        body = found[show - 1].get_body(("plain",))
+        typer.echo(f"Subject: {found[show - 1]['Subject']}\n\n{body.get_content() if body else ''}")
+        return
+    table = Table("number", "to", "subject")
+    for number, mail in list(enumerate(found, 1))[-last:]:
+        table.add_row(str(number), str(mail["To"]), str(mail["Subject"]))
+    Console().print(table)

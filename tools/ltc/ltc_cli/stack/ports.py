@@ -11,6 +11,7 @@ DEFAULTS = {
     "postgres": 15432,
     "kafka": 19092,
     "kafka-controller": 19093,
+    "smtp": 18025,
     "lead": 8101,
     "sales": 8102,
     "order": 8103,

@@ -19,6 +19,7 @@ from ltc_cli.stack import databases, ports, processes, state
 from ltc_cli.stack.errors import StackError
 from ltc_cli.stack.kafka import Kafka
 from ltc_cli.stack.keys import Keys
+from ltc_cli.stack.mailbox import Mailbox
 from ltc_cli.stack.places import cache_folder, default_home
 from ltc_cli.stack.postgres import Postgres
 from ltc_cli.stack.threads import run_async
@@ -112,6 +113,11 @@ class Stack:
             key.write_text(secrets.token_hex(32))
         return folder
 
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mail server; whatever a service sends lies there."""
+        return Mailbox(self.home, self._state.ports.get("smtp", 0))
+
     def token(self, scopes: str = "*", *, ttl_s: float = 24 * 3600) -> str:
         return self._keys.token(scopes=scopes, ttl_s=ttl_s)
 
@@ -126,7 +132,7 @@ class Stack:
         with state.exclusive(self.home):
             self._refuse_if_running()
             chosen = ports.free() if self._choice == "free" else ports.well_known()
-            wanted = {*self.services} | (set() if self._external_postgres else {"postgres"})
+            wanted = {*self.services, "smtp"} | (set() if self._external_postgres else {"postgres"})
             wanted |= set() if self._external_kafka else {"kafka", "kafka-controller"}
             ports.require_free({name: chosen[name] for name in chosen if name in wanted})
             self._state.ports = chosen
@@ -165,6 +171,7 @@ class Stack:
             "LTC_AUTH_PUBLIC_KEY": str(self._keys.public),
             "LTC_SECRETS_DIR": str(self.secrets_dir(service)),
             "LTC_PUBLIC_URL": self.url(service),
+            **self.mailbox.environment,
             "LTC_CLOCK": self._state.clock,
             "LTC_CLOCK_ANCHOR": self._state.clock_anchor,
             **self._state.env,
@@ -214,12 +221,14 @@ class Stack:
             postgres.wait(self._state.processes["postgres"])
         run_async(databases.prepare(self.admin_dsn, databases.passwords(self.home, self.services)))
         self._say(f"PostgreSQL ready, {len(self.services)} databases migrated ({time.monotonic() - began:.1f} s)")
+        self._remember("smtp", self.mailbox.start())
         for service in self.services:
             self.start_service(service, wait=False)
         if not self._external_kafka:
             kafka.wait(self._state.processes["kafka"])
         made = run_async(create_topics(self.kafka_bootstrap))
         self._say(f"Kafka ready, {made} topics made ({time.monotonic() - began:.1f} s)")
+        self.mailbox.wait(self._state.processes["smtp"])
         self._wait_ready(self.services)
         self._say(f"{len(self.services)} services ready ({time.monotonic() - began:.1f} s)")
 
@@ -262,6 +271,8 @@ class Stack:
         for service in SERVICES:
             if service in running:
                 processes.stop(running[service], by=signal.SIGTERM, patience_s=15)
+        if "smtp" in running:
+            Mailbox.stop(running["smtp"])
         if "kafka" in running:
             Kafka.stop(running["kafka"])
         if "postgres" in running:
@@ -274,7 +285,7 @@ class Stack:
         if not keep:
             self._postgres().remove()
             self._kafka().remove()
-            for leftover in ("logs", "secrets", "keys"):
+            for leftover in ("logs", "secrets", "keys", "mails"):
                 shutil.rmtree(self.home / leftover, ignore_errors=True)
 
     def _watch(self) -> None:

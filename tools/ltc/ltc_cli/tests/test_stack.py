@@ -54,7 +54,7 @@ def test_ports_come_from_the_environment_and_must_be_ports(monkeypatch: pytest.M
 
 def test_free_ports_are_all_different() -> None:
     found = ports.free()
-    assert len(set(found.values())) == len(found) == 9
+    assert len(set(found.values())) == len(found) == 10
 
 
 def test_a_process_is_stopped_by_its_signal_and_killed_if_it_does_not_listen(tmp_path: Path) -> None:
@@ -109,9 +109,12 @@ def test_a_stack_comes_up_serves_and_leaves_nothing_behind(home: Path) -> None:
     try:
         stack.start(owned=True)
         pids = [int(str(identity["pid"])) for identity in stack.processes.values()]
-        assert set(stack.processes) == {"postgres", "kafka", "lead", "order"}
+        assert set(stack.processes) == {"postgres", "kafka", "smtp", "lead", "order"}
         asyncio.run(_roles_are_separate(stack))
         _tokens_open_what_they_name(stack)
+        asyncio.run(_mails_are_kept(stack))
+        assert [path.name for path in stack.secrets_dir("lead").iterdir()] == ["link-key"]
+        assert stack.secrets_dir("lead").stat().st_mode & 0o077 == 0
         with pytest.raises(StackError, match="runs already"):
             Stack(home, ports="free").start()
         stack.kill_service("order")
@@ -135,6 +138,26 @@ async def _roles_are_separate(stack: Stack) -> None:
             await asyncpg.connect(stack.dsn("lead").rpartition("/")[0] + f"/{other}")
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(stack.dsn("lead").replace("ltc_lead:", "ltc_lead:x"))
+
+
+async def _mails_are_kept(stack: Stack) -> None:
+    """A mail that lead-svc's mailroom posts is a file a moment later."""
+    async with httpx.AsyncClient() as client:
+        assert "notes" not in (await client.get(f"{stack.url('lead')}/health/ready")).json()
+    own = await asyncpg.connect(stack.dsn("lead"))
+    await own.execute(
+        """
+        INSERT INTO mail (id, kind, recipient, subject, text, headers, message_id, state, not_before, created_at)
+        VALUES (gen_random_uuid(), 'test', 'anna@example.com', 'Grüße', 'Hi', '{}', '<1@test>', 'waiting', now(), now())
+        """
+    )
+    await own.close()
+    for _ in range(100):
+        if stack.mailbox.mails():
+            break
+        await asyncio.sleep(0.1)
+    [mail] = stack.mailbox.mails()
+    assert (mail["To"], mail["Subject"], mail["X-Envelope-To"]) == ("anna@example.com", "Grüße", "anna@example.com")
 
 
 def _tokens_open_what_they_name(stack: Stack) -> None:
