@@ -53,6 +53,10 @@ from ltc_contracts.events.sales import (
     OpportunityStageChanged,
     OpportunityWon,
     QuoteAccepted,
+    QuoteApprovalRequested,
+    QuoteApproved,
+    QuoteExpired,
+    QuoteRejected,
     QuoteSent,
 )
 
@@ -109,6 +113,10 @@ __all__ = [
     "PaymentRefunded",
     "PersonErased",
     "QuoteAccepted",
+    "QuoteApprovalRequested",
+    "QuoteApproved",
+    "QuoteExpired",
+    "QuoteRejected",
     "QuoteSent",
     "TaxSubtotal",
     "Touch",

@@ -11,6 +11,7 @@ from ltc_contracts.money import Money
 Probability = Annotated[int, Field(ge=0, le=100, description="per cent")]
 Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=500)]
 Products = Annotated[tuple[Code, ...], Field(max_length=100, description="SKUs")]
+Roles = Annotated[tuple[Code, ...], Field(min_length=1, max_length=20)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -124,10 +125,43 @@ class ActivityLogged(Event):
     opportunity_id: UUID | None = None
 
 
+class QuoteApprovalRequested(Event):
+    """An offer exceeds the seller's authority; these roles have to approve it, one after the other."""
+
+    TOPIC: ClassVar[str] = "quote.approval_requested"
+    SUBJECT: ClassVar[str] = "quote_id"
+
+    quote_id: UUID
+    opportunity_id: UUID
+    number: Code
+    quote_version: Annotated[int, Field(ge=1)]
+    net: Money
+    discount_percent: Annotated[Percent, Field(description="below list price")]
+    roles: Roles
+    requested_by: Name
+
+
+class QuoteApproved(Event):
+    """Everybody who had to approve the offer did, `waited_seconds` after it was asked for."""
+
+    TOPIC: ClassVar[str] = "quote.approved"
+    SUBJECT: ClassVar[str] = "quote_id"
+
+    quote_id: UUID
+    opportunity_id: UUID
+    number: Code
+    quote_version: Annotated[int, Field(ge=1)]
+    net: Money
+    discount_percent: Annotated[Percent, Field(description="below list price")]
+    roles: Roles
+    waited_seconds: Annotated[int, Field(ge=0)]
+
+
 class QuoteSent(Event):
     """A priced version is with the customer."""
 
     TOPIC: ClassVar[str] = "quote.sent"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "quote_id"
 
     quote_id: UUID
@@ -137,12 +171,18 @@ class QuoteSent(Event):
     lines: Lines
     net: Money
     valid_until: Day
+    # 1.1
+    list_net: Annotated[Money | None, Field(description="the same at list prices")] = None
+    discount_percent: Annotated[Percent | None, Field(description="below list price")] = None
+    recurring: Annotated[tuple[Code, ...], Field(max_length=3, description="periods of what is paid again and again")] = ()
+    custom: Custom = Field(default_factory=dict)
 
 
 class QuoteAccepted(Event):
     """The customer accepted this version; every other version is superseded."""
 
     TOPIC: ClassVar[str] = "quote.accepted"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "quote_id"
 
     quote_id: UUID
@@ -150,6 +190,37 @@ class QuoteAccepted(Event):
     number: Code
     quote_version: Annotated[int, Field(ge=1)]
     net: Money
+    # 1.1
+    via: Annotated[Literal["api", "link"] | None, Field(description="told to us, or by the customer online")] = None
+
+
+class QuoteRejected(Event):
+    """A no to an offer: the customer's, which ends this version, or an approver's, which sends it back to the seller."""
+
+    TOPIC: ClassVar[str] = "quote.rejected"
+    SUBJECT: ClassVar[str] = "quote_id"
+
+    quote_id: UUID
+    opportunity_id: UUID
+    number: Code
+    quote_version: Annotated[int, Field(ge=1)]
+    net: Money
+    by: Literal["customer", "approver"]
+    reason: Text | None = None
+
+
+class QuoteExpired(Event):
+    """The last day of an offer has passed without an answer."""
+
+    TOPIC: ClassVar[str] = "quote.expired"
+    SUBJECT: ClassVar[str] = "quote_id"
+
+    quote_id: UUID
+    opportunity_id: UUID
+    number: Code
+    quote_version: Annotated[int, Field(ge=1)]
+    net: Money
+    valid_until: Day
 
 
 class ContractSigned(Event):

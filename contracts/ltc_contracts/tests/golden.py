@@ -13,6 +13,7 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
+from ltc_contracts.tests import golden_quotes
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -132,12 +133,13 @@ STEPS: list[Step] = [
     (
         e.QuoteSent(
             quote_id=QUOTE, opportunity_id=OPPORTUNITY, number="Q-2026-000001", quote_version=1, lines=LINES, net=NET,
-            valid_until=date(2026, 2, 7),
+            valid_until=date(2026, 2, 7), list_net=Money.of("5573.60", "EUR"), discount_percent=Decimal("4.00"), recurring=("month",),
+            custom={"machines": 12},
         ),
         "sales", 3, FLOW, 2, None,
     ),
     (
-        e.QuoteAccepted(quote_id=QUOTE, opportunity_id=OPPORTUNITY, number="Q-2026-000001", quote_version=1, net=NET),
+        e.QuoteAccepted(quote_id=QUOTE, opportunity_id=OPPORTUNITY, number="Q-2026-000001", quote_version=1, net=NET, via="link"),
         "sales", 7, FLOW, 3, None,
     ),
     (
@@ -357,6 +359,7 @@ STEPS: list[Step] = [
         "lead", 1, FLOW, 3, "lead.qualified",
     ),
 ]  # fmt: skip
+STEPS += golden_quotes.steps(OTHER["opportunity"], uid(3, 6), OTHER_FLOW, NET, OWNER)
 
 
 def write() -> None:

@@ -8,6 +8,7 @@ from sales_svc import consumers, timers
 from sales_svc.api import (
     accounts,
     activities,
+    approvals,
     catalogue,
     clauses,
     commission_plans,
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 policy.router,
                 opportunities.router,
                 quotes.router,
+                approvals.router,
                 clauses.router,
                 contracts.router,
                 contract_proofs.router,

@@ -26,17 +26,15 @@ async def turn_terms(tx: Transaction) -> int:
     return await renewals.turn_terms(tx, limit=100)
 
 
-TIMERS = [
-    Timer("expire-quotes", expire_quotes, every=1.0),
-    Timer("expire-contracts", expire_contracts, every=1.0),
-    Timer("remind-of-renewals", remind_of_renewals, every=1.0),
-    Timer("turn-terms", turn_terms, every=1.0),
-]
-
-
 async def import_rows(tx: Transaction) -> int:
     """The next rows of an import; a transaction each, so that it goes on where it was after a stop."""
     return await imports.import_chunk(tx)
 
 
-TIMERS = [Timer("expire-quotes", expire_quotes, every=1.0), Timer("import-rows", import_rows)]
+TIMERS = [
+    Timer("expire-quotes", expire_quotes, every=1.0),
+    Timer("expire-contracts", expire_contracts, every=1.0),
+    Timer("remind-of-renewals", remind_of_renewals, every=1.0),
+    Timer("turn-terms", turn_terms, every=1.0),
+    Timer("import-rows", import_rows),
+]

@@ -211,6 +211,8 @@ def test_every_topic_with_money_has_a_milestone() -> None:
         "order.received",  # what is ordered counts when it is confirmed
         # What we owe our own reps is not the customer's money.
         *("commission.accrued", "commission.vested", "commission.clawed_back", "contract.renewal_due"),
+        # Steps of an offer: its value counts when it is sent and when it is accepted.
+        *("quote.approval_requested", "quote.approved", "quote.rejected", "quote.expired"),
         # Known to nobody but commission yet: nothing publishes them so far.
         *("payment.refunded", "invoice.credited"),
     }

@@ -1,106 +1,42 @@
-"""HTTP in: quotes."""
+"""HTTP in: quotes, drafted, changed, copied, compared, sent and answered."""
 
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from ltc_chassis.api import Conn, Page, PageArgs, Tx, scope
+from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
-from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid
-from ltc_contracts.events import Customer, Line
-from ltc_contracts.events.model import Code, Country, Name, TaxCategory, Text
-from ltc_contracts.money import Money
-from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body, Exact
-from sales_svc.domain.quote import Quote, price_line, totals
+from sales_svc.api.quote_shapes import Acceptance, ChangedQuote, Copy, DifferenceView, NewQuote, QuoteView, Rejection, Send
+from sales_svc.api.shapes import IfMatch
+from sales_svc.domain.quote import QuoteState
+from sales_svc.domain.quote_answer import Answer
+from sales_svc.domain.quote_difference import difference
 from sales_svc.handlers import quotes as handlers
 from sales_svc.store import quotes
 
 router = make_router(prefix="/v1", tags=["quotes"])
-
-
-class NewCustomer(Body):
-    name: Name
-    country: Country
-    vat_id: Annotated[str, Field(max_length=20)] | None = None
-    email: Annotated[str, Field(max_length=254)] | None = None
-
-
-class NewLine(Body):
-    sku: Code
-    description: Name
-    quantity: Annotated[Exact, Field(gt=0)]
-    unit_price: Annotated[Exact, Field(ge=0)]
-    base_quantity: Annotated[Exact, Field(gt=0)] = Decimal(1)
-    discount_percent: Annotated[Exact, Field(ge=0, le=100)] = Decimal(0)
-    tax_category: TaxCategory = "S"
-    tax_rate: Annotated[Exact, Field(ge=0, le=100)]
-
-
-class NewQuote(Body):
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    customer: NewCustomer
-    lines: Annotated[list[NewLine], Field(min_length=1, max_length=500)]
-    valid_until: date | None = None
-    payment_terms_days: Annotated[int, Field(ge=0, le=365)] = 30
-    requested_on: date | None = None
-
-
-class Rejection(Body):
-    reason: Text | None = None
-
-
-class QuoteView(BaseModel):
-    id: UUID
-    flow_id: UUID
-    opportunity_id: UUID
-    number: str
-    quote_version: int
-    state: str
-    customer: Customer
-    lines: list[Line]
-    net: Money
-    tax: Money
-    gross: Money
-    valid_until: date
-    payment_terms_days: int
-    requested_on: date | None
-    version: int
-    created_at: datetime
-
-    @classmethod
-    def of(cls, quote: Quote) -> "QuoteView":
-        _, tax, gross = totals(quote.lines)
-        given: dict[str, Any] = {name: getattr(quote, name) for name in cls.model_fields if name not in ("tax", "gross")}
-        return cls(**given, tax=tax, gross=gross)
+Writer = Annotated[Principal, scope("quotes:write")]
 
 
 @router.post("/opportunities/{opportunity_id}/quotes", status_code=201, dependencies=[scope("quotes:write")])
-async def draft_quote(opportunity_id: UUID, body: NewQuote, tx: Tx) -> QuoteView:
-    """Price the next version of the offer."""
-    lines = tuple(_line(number, line, body.currency) for number, line in enumerate(body.lines))
-    customer = Customer(customer_id=new_id(), **body.customer.model_dump())
-    quote = await handlers.draft_quote(
-        tx,
-        opportunity_id,
-        customer=customer,
-        lines=lines,
-        valid_until=body.valid_until,
-        payment_terms_days=body.payment_terms_days,
-        requested_on=body.requested_on,
-    )
-    return QuoteView.of(quote)
+async def draft_quote(opportunity_id: UUID, body: NewQuote, tx: Tx, caller: Writer) -> QuoteView:
+    """Price the next version of the offer; a line without a unit price is priced by the catalogue."""
+    return QuoteView.of(await handlers.draft_quote(tx, opportunity_id, body.content(), by=caller.subject))
 
 
 @router.get("/quotes", dependencies=[scope("quotes:read")])
 async def list_quotes(
-    conn: Conn, page: PageArgs, flow_id: UUID | None = None, opportunity_id: UUID | None = None
+    conn: Conn,
+    page: PageArgs,
+    flow_id: UUID | None = None,
+    opportunity_id: UUID | None = None,
+    state: QuoteState | None = None,
 ) -> Page[QuoteView]:
     """Quotes in the order they were made."""
-    rows = await quotes.list_quotes(conn, flow_id=flow_id, opportunity_id=opportunity_id, after=page.after, limit=page.limit + 1)
+    rows = await quotes.list_quotes(
+        conn, flow_id=flow_id, opportunity_id=opportunity_id, state=state, after=page.after, limit=page.limit + 1
+    )
     return page.of([QuoteView.of(row) for row in rows], key=lambda view: view.id)
 
 
@@ -110,26 +46,45 @@ async def get_quote(quote_id: UUID, conn: Conn) -> QuoteView:
     return QuoteView.of(await quotes.get_quote(conn, quote_id))
 
 
-@router.post("/quotes/{quote_id}/send", dependencies=[scope("quotes:write")])
-async def send_quote(quote_id: UUID, tx: Tx) -> QuoteView:
-    """Send the offer to the customer."""
-    return QuoteView.of(await handlers.send_quote(tx, quote_id))
+@router.put("/quotes/{quote_id}", dependencies=[scope("quotes:write")])
+async def change_quote(quote_id: UUID, body: ChangedQuote, tx: Tx, caller: Writer, if_match: IfMatch) -> QuoteView:
+    """Another content for a version that is not sent; an approval is void by that."""
+    expected = body.version if body.version is not None else if_match
+    return QuoteView.of(await handlers.change_quote(tx, quote_id, body.content(), by=caller.subject, expected=expected))
 
 
-@router.post("/quotes/{quote_id}/accept", dependencies=[scope("quotes:write")])
-async def accept_quote(quote_id: UUID, tx: Tx) -> QuoteView:
-    """The customer accepts this version; the others are superseded."""
-    return QuoteView.of(await handlers.accept_quote(tx, quote_id))
+@router.post("/quotes/{quote_id}/copy", status_code=201, dependencies=[scope("quotes:write")])
+async def copy_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Copy | None = None) -> QuoteView:
+    """A new version of the offer with the same positions and prices."""
+    last_day = body.valid_until if body else None
+    return QuoteView.of(await handlers.copy_quote(tx, quote_id, by=caller.subject, valid_until=last_day))
+
+
+@router.get("/quotes/{quote_id}/difference", dependencies=[scope("quotes:read")])
+async def get_difference(quote_id: UUID, to: UUID, conn: Conn) -> DifferenceView:
+    """What changed from this version to another one of the same deal."""
+    before, after = await quotes.get_quote(conn, quote_id), await quotes.get_quote(conn, to)
+    if before.opportunity_id != after.opportunity_id:
+        raise Invalid("the two belong to different deals", field="to")
+    return DifferenceView.of(difference(before, after))
 
 
 @router.post("/quotes/{quote_id}/reject", dependencies=[scope("quotes:write")])
-async def reject_quote(quote_id: UUID, tx: Tx, body: Rejection | None = None) -> QuoteView:  # noqa: ARG001 - read by OpenAPI
+async def reject_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Rejection | None = None) -> QuoteView:
     """The customer does not take this version."""
-    return QuoteView.of(await handlers.reject_quote(tx, quote_id))
+    answer = Answer("api", by=caller.subject, reason=body.reason if body else None)
+    return QuoteView.of(await handlers.reject_quote(tx, quote_id, answer))
 
 
-def _line(number: int, line: NewLine, currency: str) -> Line:
-    try:
-        return price_line(line_id=new_id(), currency=currency, **line.model_dump())
-    except Invalid as error:
-        raise Invalid(error.reason, field=f"lines.{number}.{error.field}") from error
+@router.post("/quotes/{quote_id}/accept", dependencies=[scope("quotes:write")])
+async def accept_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Acceptance | None = None) -> QuoteView:
+    """The customer accepts this version, as we were told; the others are superseded."""
+    answer = Answer("api", by=caller.subject, name=body.name if body else None)
+    return QuoteView.of(await handlers.accept_quote(tx, quote_id, answer))
+
+
+@router.post("/quotes/{quote_id}/send", dependencies=[scope("quotes:write")])
+async def send_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Send | None = None) -> QuoteView:
+    """Send the offer to the customer. What exceeds the author's authority needs approval first."""
+    supersede = body.supersede if body else False
+    return QuoteView.of(await handlers.send_quote(tx, quote_id, by=caller.subject, supersede=supersede))

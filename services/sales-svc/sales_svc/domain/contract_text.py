@@ -11,7 +11,8 @@ from ltc_contracts.money import Money
 
 from sales_svc.domain.clause import fill
 from sales_svc.domain.contract_template import Terms
-from sales_svc.domain.quote import Quote, totals
+from sales_svc.domain.line import totals
+from sales_svc.domain.quote import Quote
 
 _MONTHS = [
     "January",

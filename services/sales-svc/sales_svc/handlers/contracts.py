@@ -22,9 +22,9 @@ from sales_svc.domain.proof import Happening, Method, Party, Place, Signature
 from sales_svc.domain.quote import Quote
 from sales_svc.handlers import commissions, contract_mails, contract_papers, renewals
 from sales_svc.handlers.contract_trail import NOWHERE, make_link, note
+from sales_svc.handlers.locks import locked
 from sales_svc.handlers.numbers import next_number
 from sales_svc.handlers.opportunities import emit
-from sales_svc.handlers.quotes import locked
 from sales_svc.store import clauses as library
 from sales_svc.store import contracts, opportunities, proofs, quotes
 

@@ -9,9 +9,10 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.events import Customer, LeadQualified, Line
 from ltc_contracts.money import Money
 
+from sales_svc.domain.line import price_line
 from sales_svc.domain.opportunity import Opportunity
 from sales_svc.domain.pipeline import Pipeline, Stage
-from sales_svc.domain.quote import Quote, price_line
+from sales_svc.domain.quote import Quote
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

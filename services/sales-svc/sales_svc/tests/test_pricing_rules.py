@@ -9,9 +9,9 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid
 from ltc_contracts.money import Money
 
+from sales_svc.domain.line import price_line
 from sales_svc.domain.price import Model, Price, Tier, check_price, slices
 from sales_svc.domain.pricing import allocate
-from sales_svc.domain.quote import price_line
 from sales_svc.tests.builders import NOW
 
 QUANTITIES = st.decimals("0.001", 100_000, places=3)
