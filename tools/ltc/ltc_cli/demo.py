@@ -11,11 +11,11 @@ from ltc_chassis.clock import parse_clock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ltc_cli.company import made_up_leads, real_leads
+from ltc_cli.company import front_office, made_up_leads, real_leads
 from ltc_cli.company.deal import Player, write_script
 from ltc_cli.company.feed import EventFeed
 from ltc_cli.company.suite import SERVICES, Json, Suite
-from ltc_cli.report import Books, read_books, show_books, show_journey
+from ltc_cli.report import Books, read_books, show_books, show_front_office, show_journey
 from ltc_cli.stack import Stack
 
 SEED = 20260101
@@ -46,31 +46,34 @@ async def play(stack: Stack, plan: Plan, console: Console) -> bool:
     dice = random.Random(SEED)
     urls = {name: stack.url(name) for name in SERVICES}
     async with Suite(urls, stack.token()) as suite, EventFeed(stack.kafka_bootstrap) as feed:
-        with _progress(console) as progress:
-            await _import(suite, plan, dice, progress)
-            leads = await _choose(suite, plan, dice, progress)
-            # Real leads have no company's name, so the demo gives each one a buyer.
-            player = Player(suite, feed, day_s=1.0, now=clock.now)
-            task = progress.add_task("deals played to their end", total=len(leads))
-            endings: Counter[str] = Counter()
+        await front_office.set_up(suite)
+        async with front_office.Marketing(suite, day_s=1.0, now=clock.now):
+            with _progress(console) as progress:
+                await _import(suite, plan, dice, progress)
+                leads = await _choose(suite, plan, dice, progress)
+                # Real leads have no company's name, so the demo gives each one a buyer.
+                player = Player(suite, feed, day_s=1.0, now=clock.now)
+                task = progress.add_task("deals played to their end", total=len(leads))
+                endings: Counter[str] = Counter()
 
-            async def one(number: int, lead: Json) -> None:
-                await asyncio.sleep(plan.spread_s * number / len(leads))
-                script = write_script(dice, must_be_paid=plan.data is not None, brisk=plan.brisk)
-                company = lead.get("company") or made_up_leads.company_name(dice, number)
-                endings[await player.play(lead, script, company=company)] += 1
-                progress.advance(task)
+                async def one(number: int, lead: Json) -> None:
+                    await asyncio.sleep(plan.spread_s * number / len(leads))
+                    script = write_script(dice, must_be_paid=plan.data is not None, brisk=plan.brisk)
+                    company = lead.get("company") or made_up_leads.company_name(dice, number)
+                    endings[await player.play(lead, script, company=company)] += 1
+                    progress.advance(task)
 
-            results = await asyncio.gather(*(one(*item) for item in enumerate(leads)), return_exceptions=True)
-            failed = [result for result in results if isinstance(result, BaseException)]
-            task = progress.add_task("unpaid invoices fall overdue, metrics catch up", total=None)
-            books = await _settled(suite, endings)
-            progress.update(task, total=1, completed=1)
+                results = await asyncio.gather(*(one(*item) for item in enumerate(leads)), return_exceptions=True)
+                failed = [result for result in results if isinstance(result, BaseException)]
+                task = progress.add_task("unpaid invoices fall overdue, metrics catch up", total=None)
+                books = await _settled(suite, endings)
+                progress.update(task, total=1, completed=1)
         show_books(console, books, endings, days=(clock.now() - began).days)
+        earned = await show_front_office(console, suite)
         complete = await show_journey(console, suite)
     for error in failed[:5]:
         console.print(f"[red]a deal did not come to its end:[/red] {error}")
-    return not failed and complete and books.balanced
+    return not failed and complete and earned and books.balanced
 
 
 async def _import(suite: Suite, plan: Plan, dice: random.Random, progress: Progress) -> None:

@@ -96,6 +96,34 @@ def show_books(console: Console, books: Books, endings: Counter[str], *, days: i
     console.print("endings: " + ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items())))
 
 
+async def show_front_office(console: Console, suite: Suite) -> bool:
+    """What campaigns cost, and what reps earned; False when a rep earned more than cash allows, or nobody anything."""
+    spend = (await suite.get("metrics", "/v1/kpis/marketing_spend", by="campaign"))["rows"]
+    cac = (await suite.get("metrics", "/v1/kpis/cac", by="campaign"))["rows"]
+    costs = {row["key"]: row["value"] for row in cac}
+    table = Table("campaign", "spend", "per customer won", title="What campaigns cost", title_justify="left")
+    for row in spend:
+        each = f"{Decimal(costs[row['key']]):,.2f} EUR" if row["key"] in costs else "nobody yet"
+        table.add_row(row["key"], f"{Decimal(row['value']):,.2f} EUR", each)
+    console.print(table)
+    accrued: dict[str, Decimal] = {}
+    vested: dict[str, Decimal] = {}
+    cursor: str | None = None
+    while True:
+        page = await suite.get("sales", "/v1/commissions", limit=500, cursor=cursor)
+        for row in page["items"]:
+            for sums, name in ((accrued, "accrued"), (vested, "vested")):
+                sums[row["rep"]] = sums.get(row["rep"], Decimal(0)) + Decimal(row[name]["amount"])
+        cursor = page["next"]
+        if cursor is None:
+            break
+    table = Table("rep", "accrued by signatures", "earned by cash", title="Commission", title_justify="left")
+    for rep in sorted(accrued):
+        table.add_row(rep, f"{accrued[rep]:,.2f} EUR", f"{vested[rep]:,.2f} EUR")
+    console.print(table)
+    return bool(spend) and sum(vested.values()) > 0 and all(vested[rep] <= accrued[rep] for rep in accrued)
+
+
 # What has no cause among the events was begun by somebody, or by a date that came.
 _BEGUN_BY = {"invoice.overdue": "a due date", "lead.released": "a due date"}
 

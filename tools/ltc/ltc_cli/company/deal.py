@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ltc_cli.company.feed import EventFeed
+from ltc_cli.company.front_office import REPS, sign_by_link
 from ltc_cli.company.suite import Json, Suite
 
 Ending = Literal["disqualified", "lost", "cancelled", "paid", "paid_late", "paid_in_parts", "unpaid"]
@@ -37,6 +38,8 @@ class Script:
     lines: tuple[tuple[int, int], ...]  # product, quantity
     discount: int
     country: int
+    rep: int
+    by_link: bool
 
 
 def write_script(dice: random.Random, *, must_be_paid: bool = False, brisk: bool = False) -> Script:
@@ -65,6 +68,8 @@ def write_script(dice: random.Random, *, must_be_paid: bool = False, brisk: bool
         lines=tuple((dice.randrange(len(PRODUCTS)), dice.randint(1, 12)) for _ in range(dice.randint(1, 3))),
         discount=dice.choice((0, 0, 0, 4, 10)),
         country=dice.randrange(len(COUNTRIES)),
+        rep=dice.randrange(len(REPS)),
+        by_link=dice.random() < 0.15,
     )
 
 
@@ -90,9 +95,11 @@ class Player:
             # Sales finds out what marketing could not.
             script = replace(script, ending="lost")
         if not qualified:
-            await suite.qualify(lead["id"])
+            await suite.qualify(lead["id"], REPS[script.rep])
         opportunity = (await self._feed.wait(flow_id, "opportunity.opened")).data
         opportunity_id = opportunity["opportunity_id"]
+        if opportunity["owner"] is None:
+            await suite.give(opportunity_id, REPS[script.rep])
         await suite.post("sales", f"/v1/opportunities/{opportunity_id}/stage", {"stage": "discovery"})
         await self._days(script.to_quote)
         quote = await suite.quote(opportunity_id, **self._offer(script, company))
@@ -100,7 +107,10 @@ class Player:
         if script.ending == "lost":
             await suite.post("sales", f"/v1/opportunities/{opportunity_id}/lose", {"reason": "chose a competitor"})
             return script.ending
-        await suite.sign(quote["id"], f"Buyer of {company}")
+        if script.by_link:
+            await sign_by_link(suite, (await suite.contract(quote["id"]))["id"], f"Buyer of {company}")
+        else:
+            await suite.sign(quote["id"], f"Buyer of {company}")
         order = (await self._feed.wait(flow_id, "order.confirmed")).data
         if script.ending == "cancelled":
             await suite.post("order", f"/v1/orders/{order['order_id']}/cancel", {"reason": "project stopped"})

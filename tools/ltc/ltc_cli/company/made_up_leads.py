@@ -5,6 +5,8 @@ import io
 import json
 import random
 
+from ltc_cli.company.front_office import CAMPAIGNS
+
 _FIRST = ("Nord", "Alpen", "Rhein", "Baltic", "Metro", "Silva", "Terra", "Astra", "Vega", "Kepler", "Lumen", "Orion")
 _SECOND = ("Logistik", "Pharma", "Werke", "Software", "Energie", "Handel", "Textil", "Optik", "Robotik", "Bau")
 _SOURCES = ("Google", "LinkedIn", "Trade fair", "Referral", "Organic search")
@@ -21,7 +23,7 @@ def as_csv(count: int, dice: random.Random) -> tuple[bytes, dict[str, str]]:
     """`count` good rows and two bad ones, and the importer's form fields."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(["Ref", "Company", "Country", "Origin", "Source", "Industry", "Employees", "Demo requested"])
+    table.writerow(["Ref", "Company", "Country", "Origin", "Source", "Industry", "Employees", "Campaign", "Demo requested"])
     for number in range(count):
         table.writerow(
             [
@@ -32,11 +34,12 @@ def as_csv(count: int, dice: random.Random) -> tuple[bytes, dict[str, str]]:
                 dice.choice(_SOURCES),
                 dice.choice(_INDUSTRIES),
                 dice.choice((12, 80, 450, 2200)),
+                dice.choice(CAMPAIGNS).code,
                 int(dice.random() < 0.1),
             ]
         )
-    table.writerow(["demo-bad-1", "Nowhere Ltd", "Atlantis", "web", "Google", "retail", "10", "0"])
-    table.writerow(["demo-bad-2", "Many People Inc", "DE", "web", "Google", "retail", "a lot", "0"])
+    table.writerow(["demo-bad-1", "Nowhere Ltd", "Atlantis", "web", "Google", "retail", "10", "", "0"])
+    table.writerow(["demo-bad-2", "Many People Inc", "DE", "web", "Google", "retail", "a lot", "", "0"])
     mapping = {
         "external_ref": "Ref",
         "company": "Company",
@@ -45,6 +48,7 @@ def as_csv(count: int, dice: random.Random) -> tuple[bytes, dict[str, str]]:
         "source": "Source",
         "industry": "Industry",
         "company_size": "Employees",
+        "campaign": "Campaign",
         "activities.demo_request": "Demo requested",
     }
     return out.getvalue().encode(), {"mapping": json.dumps(mapping)}

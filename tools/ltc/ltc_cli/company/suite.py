@@ -105,9 +105,17 @@ class Suite:
         made: Json = await self.post("lead", "/v1/leads", {"channel": "web", "source": "Google", **lead})
         return made
 
-    async def qualify(self, lead_id: str) -> Json:
-        made: Json = await self.post("lead", f"/v1/leads/{lead_id}/qualify")
+    async def qualify(self, lead_id: str, owner: str | None = None) -> Json:
+        made: Json = await self.post("lead", f"/v1/leads/{lead_id}/qualify", {"owner": owner})
         return made
+
+    async def give(self, opportunity_id: str, owner: str) -> Json:
+        """The deal is this rep's from now on."""
+        deal = await self.get("sales", f"/v1/opportunities/{opportunity_id}")
+        body = {"owner": owner, "version": deal["version"]}
+        key = {"Idempotency-Key": uuid4().hex}
+        given: Json = await self._call("PATCH", "sales", f"/v1/opportunities/{opportunity_id}", json=body, headers=key)
+        return given
 
     async def quote(self, opportunity_id: str, *, customer: Json, lines: list[Json], **more: Any) -> Json:
         """A priced version, sent to the customer."""
@@ -116,10 +124,15 @@ class Suite:
         sent: Json = await self.post("sales", f"/v1/quotes/{quote['id']}/send")
         return sent
 
+    async def contract(self, quote_id: str) -> Json:
+        """Accept the quote, draw up the contract."""
+        await self.post("sales", f"/v1/quotes/{quote_id}/accept")
+        made: Json = await self.post("sales", f"/v1/quotes/{quote_id}/contract")
+        return made
+
     async def sign(self, quote_id: str, signed_by: str) -> Json:
         """Accept the quote, draw up the contract, sign it."""
-        await self.post("sales", f"/v1/quotes/{quote_id}/accept")
-        contract = await self.post("sales", f"/v1/quotes/{quote_id}/contract")
+        contract = await self.contract(quote_id)
         signed: Json = await self.post("sales", f"/v1/contracts/{contract['id']}/sign", {"signed_by": signed_by})
         return signed
 
