@@ -63,8 +63,8 @@ def check(condition: Any, fields: Mapping[str, Kind], *, at: str = "condition") 
 def holds(condition: Condition, values: Values) -> bool:
     """Whether a checked condition holds for these values. Never raises: a value of an unfit type satisfies nothing.
 
-    Values are plain: text, number (Decimal, int), bool, date, datetime, list of texts, None. Moments and days may also come as
-    they travel in JSON, as text; exact numbers only where the condition names a JSON number.
+    Values are plain: text, number (Decimal, int), bool, date, datetime, list of texts, None. Exact numbers, days and moments may
+    also come as they travel in JSON, as text; then `eq` of an exact number needs a JSON number in the condition.
     """
     if "all" in condition:
         return all(holds(part, values) for part in condition["all"])
@@ -189,6 +189,9 @@ def _leaf(operator: str, value: Any, operand: Any) -> bool:
     if operator == "starts_with":
         return isinstance(value, str) and _fold(value).startswith(_fold(operand))
     left, right = _comparable(value, operand)
+    if operator in _ORDER and isinstance(left, str) and None not in (numbers := (_number(left), _number(right))):
+        # No text is put in order: these are exact numbers that still are as they travel in JSON.
+        left, right = numbers
     if left is None or right is None:
         return False
     if operator == "eq":

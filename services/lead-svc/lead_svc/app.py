@@ -1,11 +1,13 @@
 """lead-svc: capture, import, score, protect, qualify."""
 
 from fastapi import FastAPI
+from ltc_chassis import custom_fields
 from ltc_chassis.app import Service, build
 
 from lead_svc import consumers, timers
 from lead_svc.api import (
     campaigns,
+    changes,
     disqualification,
     duplicate_scans,
     duplicates,
@@ -18,6 +20,7 @@ from lead_svc.api import (
     predictive,
     protection,
     scores,
+    segments,
     visits,
     what_if,
 )
@@ -34,6 +37,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[
                 leads.router,
                 imports.router,
+                changes.router,
+                segments.router,
+                custom_fields.routes(entities=("lead",)),
                 protection.router,
                 duplicates.router,
                 duplicate_scans.router,

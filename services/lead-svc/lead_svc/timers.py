@@ -13,6 +13,7 @@ from lead_svc.handlers import (
     nurture_entry,
     predictive,
     protection,
+    segments,
     visits,
     what_if,
 )
@@ -37,6 +38,11 @@ async def score_due(tx: Transaction) -> int:
 async def return_to_nurturing(tx: Transaction) -> int:
     """Leads whose wait is over."""
     return await disqualification.return_due(tx, limit=200)
+
+
+async def run_segments(tx: Transaction) -> int:
+    """The next leads to look at again because a segment or a classification begins."""
+    return await segments.run_chunk(tx, limit=500)
 
 
 async def run_what_if(tx: Transaction) -> int:
@@ -93,6 +99,7 @@ TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
     Timer("score-due", score_due, every=1.0),
+    Timer("segments", run_segments, every=0.5),
     Timer("what-if", run_what_if, every=0.5),
     Timer("schedule-training", schedule_training, every=5.0),
     Timer("train-model", train_model, every=2.0),

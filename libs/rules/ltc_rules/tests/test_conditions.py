@@ -88,6 +88,8 @@ def test_false_and_zero_are_set() -> None:
 
 def test_values_as_they_travel_in_json_compare_as_what_they_are() -> None:
     assert holds(leaf("size", "gt", 9), {"size": "80.5"})
+    assert holds(leaf("size", "gt", "9"), {"size": "80.5"})
+    assert not holds(leaf("size", "lte", "9.0"), {"size": "80.5"})
     assert holds(leaf("seen", "lt", "2026-01-31T23:30:00Z"), {"seen": "2026-01-31T23:59:00+01:00"})
     assert not holds(leaf("country", "eq", "7"), {"country": "007"})
 

@@ -14,6 +14,7 @@ from ltc_contracts.money import Money
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lead_svc.api.duplicates import DuplicatesView, find_duplicates
+from lead_svc.api.own_fields import OwnFilter
 from lead_svc.api.visits import NewTouch
 from lead_svc.domain.duplicates import PossibleDuplicate, as_given
 from lead_svc.domain.lead import Lead, blank
@@ -43,6 +44,10 @@ class NewActivity(Body):
     occurred_at: AwareDatetime | None = None
 
 
+# The company's own fields by key; what a value may be is decided by their definitions.
+Own = Annotated[dict[Code, Any], Field(max_length=200)]
+
+
 class NewLead(Body):
     channel: Code
     source: Name
@@ -56,6 +61,9 @@ class NewLead(Body):
     contact: NewContact | None = None
     estimated_value: Money | None = None
     activities: Annotated[list[NewActivity], Field(max_length=50)] = []
+    region: Name | None = None
+    channel_group: Code | None = None
+    custom: Own = {}
     visitor_id: UUID | None = None
     touches: Annotated[list[NewTouch], Field(max_length=100)] = []
 
@@ -96,6 +104,10 @@ class LeadView(BaseModel):
     manual: str | None
     version: int
     created_at: datetime
+    region: str | None
+    channel_group: str | None
+    segments: list[str]
+    custom: dict[str, Any]
 
     @classmethod
     def of(cls, lead: Lead, result: Score, chance: Chance | None = None, manual: Manual | None = None) -> "LeadView":
@@ -153,8 +165,13 @@ async def list_leads(
     source: str | None = None,
     external_ref: str | None = None,
     band: Band | None = None,
+    segment: str | None = None,
+    custom: OwnFilter = None,
 ) -> Page[LeadView]:
-    """Leads in the order of capture. Of a band, only those that are in it now: a page of them may be short, `next` tells the end."""
+    """Leads in the order of capture; `custom.<key>=<value>` finds those whose own field has the value.
+
+    Of a band, only those that are in it now: a page of them may be short, `next` tells the end.
+    """
     if band is not None:
         rows = await scores.list_in_band(
             conn,
@@ -163,13 +180,23 @@ async def list_leads(
             status=status,
             source=source,
             external_ref=external_ref,
+            segment=segment,
+            custom=custom,
             after=page.after,
             limit=page.limit + 1,
         )
         shown = page.of(await views(conn, rows, now), key=lambda view: view.id)
         return Page(items=[view for view in shown.items if view.band == band], next=shown.next)
     rows = await store.list_leads(
-        conn, flow_id=flow_id, status=status, source=source, external_ref=external_ref, after=page.after, limit=page.limit + 1
+        conn,
+        flow_id=flow_id,
+        status=status,
+        source=source,
+        external_ref=external_ref,
+        segment=segment,
+        custom=custom,
+        after=page.after,
+        limit=page.limit + 1,
     )
     return page.of(await views(conn, rows, now), key=lambda view: view.id)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ltc_rules.conditions import Kind
-from ltc_rules.custom_fields import FieldDef, kinds
+from ltc_rules.custom_fields import FieldDef, kinds, typed
 
 _OWN: dict[str, Kind] = {
     "captured_via": "text",
@@ -21,6 +21,8 @@ _OWN: dict[str, Kind] = {
     "external_ref": "text",
     "estimated_value": "number",
     "currency": "text",
+    "region": "text",
+    "channel_group": "text",
 }
 _ATTRIBUTES = "attributes."
 
@@ -32,13 +34,14 @@ class _Known(dict[str, Kind]):
         return "text" if key.startswith(_ATTRIBUTES) and len(key) <= 300 else super().get(key, default)
 
 
-def fields(own: Iterable[FieldDef] = ()) -> Mapping[str, Kind]:
-    """The fields of a lead for `conditions.check`; `own` are the company's."""
-    return _Known({**_OWN, **kinds(own)})
+def fields(own: Iterable[FieldDef] = (), more: Mapping[str, Kind] | None = None) -> Mapping[str, Kind]:
+    """The fields of a lead for `conditions.check`; `own` are the company's, `more` are what the caller adds."""
+    return _Known({**_OWN, **kinds(own), **(more or {})})
 
 
-def values_of(lead: Any) -> dict[str, Any]:
-    """The values of a lead for `conditions.holds`."""
+def values_of(lead: Any, own: Iterable[FieldDef] | None = None) -> dict[str, Any]:
+    """The values of a lead for `conditions.holds`; without the definitions of the company's fields these are as they are kept."""
+    custom = {f"custom.{key}": value for key, value in lead.custom.items()} if own is None else typed(own, lead.custom)
     email = lead.contact.email if lead.contact else None
     money = lead.estimated_value
     return {
@@ -55,5 +58,8 @@ def values_of(lead: Any) -> dict[str, Any]:
         "external_ref": lead.external_ref,
         "estimated_value": money.amount if money else None,
         "currency": money.currency if money else None,
+        "region": lead.region,
+        "channel_group": lead.channel_group,
+        **custom,
         **{f"{_ATTRIBUTES}{name}": value for name, value in lead.attributes.items()},
     }

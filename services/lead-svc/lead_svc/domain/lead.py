@@ -1,6 +1,7 @@
 """A lead and its statuses (RULES 1)."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from ltc_contracts.events import (
     Touch,
 )
 from ltc_contracts.money import Money
+from ltc_rules.custom_fields import JSON, FieldDef, public
 
 from lead_svc.domain.disqualification import Disqualification, Kind
 from lead_svc.domain.disqualification import Reason as Listed
@@ -84,7 +86,10 @@ class DuplicateLead(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Somebody who may buy. `contact` is personal: it leaves the service only on `lead.qualified`."""
+    """Somebody who may buy. `contact` is personal: it leaves the service only on `lead.qualified`.
+
+    `classified` names the facts that a rule has set and nobody has given; `custom` are the company's own fields, as they are kept.
+    """
 
     id: UUID
     flow_id: UUID
@@ -110,6 +115,11 @@ class Lead:
     # The lead that it became part of; the lead that it was found to be like when it came in.
     merged_into: UUID | None = None
     duplicate_of: UUID | None = None
+    region: str | None = None
+    channel_group: str | None = None
+    segments: tuple[str, ...] = ()
+    classified: frozenset[str] = frozenset()
+    custom: Mapping[str, JSON] = field(default_factory=dict)
 
     @property
     def facts(self) -> Facts:
@@ -121,8 +131,8 @@ class Lead:
         return (self.status, "qualify") in TRANSITIONS
 
 
-def captured(lead: Lead, touches: tuple[Touch, ...] = ()) -> LeadCaptured:
-    """The event of a new lead; nothing personal is on it."""
+def captured(lead: Lead, touches: tuple[Touch, ...], own: Iterable[FieldDef]) -> LeadCaptured:
+    """The event of a new lead; nothing personal is on it. `own` are the company's fields."""
     return LeadCaptured(
         lead_id=lead.id,
         captured_via=lead.captured_via,
@@ -132,8 +142,13 @@ def captured(lead: Lead, touches: tuple[Touch, ...] = ()) -> LeadCaptured:
         company=lead.company,
         country=lead.country,
         external_ref=lead.external_ref,
+        industry=lead.industry,
+        region=lead.region,
+        channel_group=lead.channel_group,
+        segments=lead.segments,
         touches=touches,
         duplicate_of=lead.duplicate_of,
+        custom=public(own, lead.custom),
     )
 
 
@@ -157,9 +172,16 @@ def nurture(lead: Lead, now: datetime) -> Lead:
 
 
 def qualify(
-    lead: Lead, score: Score, reason: Reason, owner: str | None, now: datetime, chance: Decimal | None = None
+    lead: Lead,
+    score: Score,
+    reason: Reason,
+    owner: str | None,
+    now: datetime,
+    own: Iterable[FieldDef],
+    chance: Decimal | None = None,
 ) -> tuple[Lead, list[Event]]:
-    """Worth a seller's time; the event carries what sales needs to begin. `chance` of conversion is per cent."""
+    """Worth a seller's time; the event carries what sales needs to begin. `own` are the company's fields, `chance` of conversion is
+    per cent."""
     qualified = replace(lead, status=_turn(lead, "qualify"), owner=owner or lead.owner, version=lead.version + 1, updated_at=now)
     event = LeadQualified(
         lead_id=lead.id,
@@ -176,6 +198,13 @@ def qualify(
         estimated_value=lead.estimated_value,
         owner=qualified.owner,
         predictive=chance,
+        industry=lead.industry,
+        company_size=lead.company_size,
+        website=lead.website,
+        region=lead.region,
+        segments=lead.segments,
+        captured_at=lead.created_at,
+        custom=public(own, lead.custom),
     )
     return qualified, [event]
 

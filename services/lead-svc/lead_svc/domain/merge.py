@@ -15,11 +15,13 @@ from ltc_contracts.money import Money
 
 from lead_svc.domain.lead import TRANSITIONS, Lead, Status
 from lead_svc.domain.protection import Lease, end
+from lead_svc.domain.segments import as_given
 
 UNDO_WITHIN = timedelta(hours=24)
 Field = Literal[
     "campaign",
     "channel",
+    "channel_group",
     "company",
     "company_size",
     "contact.email",
@@ -28,6 +30,7 @@ Field = Literal[
     "country",
     "estimated_value",
     "industry",
+    "region",
     "source",
     "website",
 ]
@@ -42,10 +45,13 @@ _FAR: dict[Status, int] = {
     "qualified": 5,
     "converted": 6,
 }
-_SINGLE = ("campaign", "channel", "company", "company_size", "country", "estimated_value", "industry", "source", "website")
+_SINGLE = (
+    *("campaign", "channel", "channel_group", "company", "company_size", "country", "estimated_value", "industry", "region"),
+    *("source", "website"),
+)
 _WITH_SALES = {"qualified", "converted"}
 # What a merge changes of a lead, and an undo gives back. `version` and `updated_at` only ever go on.
-CHANGED = (*_SINGLE, "contact", "attributes", "status", "owner", "disqualified_reason", "merged_into")
+CHANGED = (*_SINGLE, "contact", "attributes", "custom", "classified", "status", "owner", "disqualified_reason", "merged_into")
 
 
 class LeadMergedAway(DomainError):
@@ -96,19 +102,22 @@ class Leases(NamedTuple):
 
 
 def combine(survivor: Lead, merged: Lead, take: Collection[Field], leases: Leases, now: datetime) -> tuple[Lead, Lead]:
-    """Both leads after the merge. Raises `SameLead`, `LeadMergedAway`, `TwoRepsWork`."""
+    """Both leads after the merge; what a rule had set of them is to be classified anew. Raises `SameLead`, `LeadMergedAway`, `TwoRepsWork`."""
     if survivor.id == merged.id:
         raise SameLead("a lead cannot be merged into itself", field="into")
     for lead, name in ((survivor, "into"), (merged, None)):
         require_own(lead, field=name)
     _require_one_rep(survivor, merged, leases)
     further = max((survivor, merged), key=lambda lead: (_FAR[lead.status], lead is survivor))
-    facts = {name: _chosen(getattr(survivor, name), getattr(merged, name), taken=name in take) for name in _SINGLE}
+    mine, other = as_given(survivor), as_given(merged)
+    facts = {name: _chosen(getattr(mine, name), getattr(other, name), taken=name in take) for name in _SINGLE}
     one = replace(
         survivor,
         **facts,
         contact=_contact(survivor.contact, merged.contact, take),
         attributes={**merged.attributes, **survivor.attributes},
+        custom={**merged.custom, **survivor.custom},
+        classified=frozenset(),
         status=further.status,
         disqualified_reason=further.disqualified_reason,
         owner=_owner(survivor, merged, leases, further),
@@ -246,6 +255,7 @@ def columns(lead: Lead) -> dict[str, Any]:
         "estimated_value": None if money is None else {"amount": str(money.amount), "currency": money.currency},
         "contact": None if lead.contact is None else lead.contact.model_dump(),
         "merged_into": None if lead.merged_into is None else str(lead.merged_into),
+        "classified": sorted(lead.classified),
     }
 
 
@@ -259,6 +269,7 @@ def restored(lead: Lead, values: Mapping[str, Any], now: datetime) -> Lead:
             "estimated_value": None if money is None else Money.of(money["amount"], money["currency"]),
             "contact": None if contact is None else Contact.model_validate(contact),
             "merged_into": None if into is None else UUID(into),
+            "classified": frozenset(values["classified"]),
         },
         version=lead.version + 1,
         updated_at=now,

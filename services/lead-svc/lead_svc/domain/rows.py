@@ -2,12 +2,13 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ltc_contracts.errors import Invalid
 from ltc_rules.countries import country_code
+from ltc_rules.custom_fields import FieldDef, parse_cell
 
 _LENGTHS = {
     "channel": 64,
@@ -18,10 +19,13 @@ _LENGTHS = {
     "website": 500,
     "external_ref": 200,
     "owner": 200,
+    "region": 200,
+    "channel_group": 64,
 }
 _CONTACT = {"contact.name": 200, "contact.email": 254, "contact.phone": 40}
 _OTHER = {"country", "company_size", "outcome"}
 FIELDS = {*_LENGTHS, *_CONTACT, *_OTHER}
+_OWN = "custom."
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 OUTCOMES = ("converted", "won", "lost")
 _FALSE = {"", "0", "no", "false", "n", "nein", "off"}
@@ -61,21 +65,22 @@ class Refusal:
     reason: str
 
 
-def check_layout(columns: Sequence[str], layout: Layout) -> None:
+def check_layout(columns: Sequence[str], layout: Layout, own: Mapping[str, FieldDef]) -> None:
     """Raise `Invalid` for a mapping that names no field of ours or no column of the file, or a default that is no value."""
     for name, column in layout.mapping.items():
         code = name.removeprefix("activities.")
-        if name not in FIELDS and (code == name or not 0 < len(code) <= _LONGEST_CODE):
+        if name not in FIELDS and name not in own and (code == name or not 0 < len(code) <= _LONGEST_CODE):
             raise Invalid(
-                f"'{name}' is no field of a lead; there are {', '.join(sorted(FIELDS))}, activities.<code>", field="mapping"
+                f"'{name}' is no field of a lead; there are {', '.join(sorted(FIELDS))}, activities.<code>, custom.<key>",
+                field="mapping",
             )
         if column not in columns:
             raise Invalid(f"the file has no column '{column}'", field="mapping")
     for name, value in layout.defaults.items():
-        if name not in FIELDS:
+        if name not in FIELDS and name not in own:
             raise Invalid(f"'{name}' is no field of a lead", field="defaults")
         try:
-            _converter(name, layout)(value)
+            _converter(name, layout, own)(value)
         except Invalid as error:
             raise Invalid(f"'{name}' {error.reason}", field="defaults") from error
     if not set(layout.outcomes.values()) <= set(OUTCOMES):
@@ -88,8 +93,10 @@ def check_layout(columns: Sequence[str], layout: Layout) -> None:
 class Reader:
     """Reads the records of one file. What can be decided once per file is decided here, not once per row."""
 
-    def __init__(self, header: Sequence[str], layout: Layout) -> None:
-        check_layout(header, layout)
+    def __init__(self, header: Sequence[str], layout: Layout, fields: Iterable[FieldDef] = ()) -> None:
+        """`fields` are the company's own, mapped to as `custom.<key>`."""
+        own = {f"{_OWN}{definition.key}": definition for definition in fields if not definition.archived}
+        check_layout(header, layout, own)
         self._width = len(header)
         self._nulls = layout.nulls | {""}
         place = {name: index for index, name in enumerate(header) if name}
@@ -97,10 +104,14 @@ class Reader:
         self._activities = [
             (name.removeprefix("activities."), index) for name, index in named.items() if name.startswith("activities.")
         ]
-        defaults = {name: _converter(name, layout)(value) for name, value in layout.defaults.items()}
+        defaults = {name: _converter(name, layout, own)(value) for name, value in layout.defaults.items()}
         self._fields = [
-            (name, index, defaults.get(name), _converter(name, layout)) for name, index in named.items() if name in FIELDS
+            (name, index, defaults.get(name), _converter(name, layout, own))
+            for name, index in named.items()
+            if name in FIELDS or name in own
         ]
+        self._own = sorted({*named, *defaults} & own.keys())
+        self._required = [name for name, definition in own.items() if definition.required]
         self._constants = {name: value for name, value in defaults.items() if name not in named}
         used = set(named.values())
         self._rest = [(name, index) for name, index in place.items() if index not in used]
@@ -123,6 +134,9 @@ class Reader:
         for name in ("channel", "source"):
             if not facts.get(name):
                 return Refusal(line, name, "is empty, and there is no default")
+        for name in self._required:
+            if facts.get(name) is None:
+                return Refusal(line, name, "is required")
         attributes: dict[str, str] = {}
         for name, index in self._rest:
             value = cells[index].strip()
@@ -133,6 +147,10 @@ class Reader:
         contact = {name[8:]: value for name in _CONTACT if (value := facts.pop(name, None)) is not None}
         if contact:
             facts["contact"] = contact
+        if self._own:
+            facts["custom"] = {
+                name.removeprefix(_OWN): value for name in self._own if (value := facts.pop(name, None)) is not None
+            }
         done = tuple(
             code
             for code, index in self._activities
@@ -141,7 +159,9 @@ class Reader:
         return Row(line, facts, done, attributes)
 
 
-def _converter(name: str, layout: Layout) -> Callable[[str], Any]:
+def _converter(name: str, layout: Layout, own: Mapping[str, FieldDef]) -> Callable[[str], Any]:
+    if name in own:
+        return functools.partial(parse_cell, own[name])
     if name == "country":
         return _country
     if name == "outcome":

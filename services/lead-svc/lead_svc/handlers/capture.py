@@ -11,17 +11,21 @@ from uuid import UUID
 from ltc_chassis.db import Transaction
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events import LeadEngaged, Touch
+from ltc_rules.custom_fields import validate
 
 from lead_svc.domain import lead as rules
+from lead_svc.domain import segments as places
 from lead_svc.domain.duplicates import PossibleDuplicate, Verdict
 from lead_svc.domain.identity import Key
 from lead_svc.domain.lead import DuplicateLead, Lead, Outcome
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
+from lead_svc.domain.segments import Book
 from lead_svc.domain.visit import told
-from lead_svc.handlers import duplicates, history, merge, predictive, protection, scores, visits
+from lead_svc.handlers import duplicates, history, merge, predictive, protection, scores, segments, visits
 from lead_svc.store import duplicates as duplicates_store
 from lead_svc.store import leads as store
 from lead_svc.store import outcomes as outcomes_store
+from lead_svc.store import segments as segments_store
 
 
 @dataclass(slots=True)
@@ -47,7 +51,9 @@ async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     if any(activity.occurred_at > tx.now for activity in arrival.activities):
         raise Invalid("an activity cannot lie in the future", field="activities")
     visits.check_touches(arrival.touches, tx.now)
-    if not await capture_leads(tx, [arrival]):
+    book = await segments.open_book(tx)
+    arrival.lead = replace(arrival.lead, custom=validate(book.own, arrival.lead.custom))
+    if not await capture_leads(tx, [arrival], book):
         if arrival.verdict is not None:
             raise PossibleDuplicate("the policy for duplicates refuses this lead", found=[arrival.verdict.other_id])
         existing = await store.find_lead_id(tx.conn, arrival.lead.external_ref or "")
@@ -55,19 +61,23 @@ async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     return arrival.lead
 
 
-async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival]) -> list[Arrival]:
+async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None = None) -> list[Arrival]:
     """Those of the leads that are new, captured. One whose external reference is known, or that the policy for duplicates refuses,
     is left out. `arrival.lead` is as it is now."""
     rule = await store.get_rule(tx.conn, tx.now)
+    book = book or await segments.open_book(tx)
+    for arrival in arrivals:
+        arrival.lead = places.classify(arrival.lead, book)
     new = await _keep(tx, arrivals)
     keys = await protection.recognise(tx, [arrival.lead for arrival in new], rule)
     new = await _compare(tx, new, keys)
     await store.insert_activities(tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities])
     await visits.stitch(tx, new)
-    _tell(tx, new)
     await _score(tx, new, rule)
+    await _place(tx, new, book)
+    _tell(tx, new, book)
     await history.settle(tx, new)
-    await _qualify(tx, new, rule)
+    await _qualify(tx, new, rule, book)
     await _join(tx, new)
     return new
 
@@ -99,10 +109,10 @@ async def _compare(tx: Transaction, new: Sequence[Arrival], keys: Mapping[UUID, 
     return taken
 
 
-def _tell(tx: Transaction, new: Sequence[Arrival]) -> None:
+def _tell(tx: Transaction, new: Sequence[Arrival], book: Book) -> None:
     for arrival in new:
         lead = arrival.lead
-        tx.emit(rules.captured(lead, told(arrival.touches)), flow_id=lead.flow_id, sequence=lead.version)
+        tx.emit(rules.captured(lead, told(arrival.touches), book.own), flow_id=lead.flow_id, sequence=lead.version)
         for activity in arrival.activities:
             tx.emit(
                 LeadEngaged(lead_id=lead.id, activity=activity.code),
@@ -110,18 +120,29 @@ def _tell(tx: Transaction, new: Sequence[Arrival]) -> None:
                 sequence=lead.version,
                 occurred_at=activity.occurred_at,
             )
+        if arrival.score is not None:
+            tx.emit(rules.scored(lead, arrival.score), flow_id=lead.flow_id, sequence=lead.version)
+
+
+async def _place(tx: Transaction, new: Sequence[Arrival], book: Book) -> None:
+    if not book.segments:
+        return
+    for arrival in new:
+        assert arrival.score is not None
+        arrival.lead = places.place(arrival.lead, arrival.score.band, book)
+    placed = [arrival.lead for arrival in new if arrival.lead.segments]
+    if placed:
+        await segments_store.save_places(tx.conn, placed)
 
 
 async def _score(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
     for arrival in new:
-        lead = arrival.lead
-        arrival.score = score(lead.facts, arrival.activities, rule, tx.now)
-        tx.emit(rules.scored(lead, arrival.score), flow_id=lead.flow_id, sequence=lead.version)
+        arrival.score = score(arrival.lead.facts, arrival.activities, rule, tx.now)
     scored = [(arrival.lead.id, arrival.activities, arrival.score) for arrival in new if arrival.score is not None]
     await scores.remember(tx, scored, rule)
 
 
-async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
+async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule, book: Book) -> None:
     ready = [
         (arrival, arrival.score, reason)
         for arrival in new
@@ -135,7 +156,8 @@ async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
     chances = await predictive.expected(tx.conn, [(arrival.lead, arrival.activities) for arrival, _, _ in ready], tx.now)
     for arrival, result, reason in ready:
         lead_id = arrival.lead.id
-        arrival.lead, events = rules.qualify(arrival.lead, result, reason, holders.get(lead_id), tx.now, chances.get(lead_id))
+        holder, chance = holders.get(lead_id), chances.get(lead_id)
+        arrival.lead, events = rules.qualify(arrival.lead, result, reason, holder, tx.now, book.own, chance)
         for event in events:
             tx.emit(event, flow_id=arrival.lead.flow_id, sequence=arrival.lead.version)
     await store.save_leads(tx.conn, [arrival.lead for arrival, _, _ in ready])

@@ -5,7 +5,7 @@ from ltc_chassis.db import Transaction
 from lead_svc.domain import lead as rules
 from lead_svc.domain.score import score
 from lead_svc.handlers import leads as handlers
-from lead_svc.handlers import scores
+from lead_svc.handlers import scores, segments
 from lead_svc.store import leads as store
 from lead_svc.store import scores as scores_store
 
@@ -18,8 +18,11 @@ async def score_due(tx: Transaction, *, limit: int) -> int:
     rule = await store.get_rule(tx.conn, tx.now)
     done = await store.activities_of(tx.conn, list(due))
     found = []
-    for lead in await store.get_leads(tx.conn, list(due)):
-        result = score(lead.facts, done[lead.id], rule, tx.now)
+    leads = await store.get_leads(tx.conn, list(due))
+    results = {lead.id: score(lead.facts, done[lead.id], rule, tx.now) for lead in leads}
+    moved = await segments.refresh(tx, [(lead, band) for lead in leads if (band := results[lead.id].band) != due[lead.id]])
+    for was in leads:
+        lead, result = moved.get(was.id, was), results[was.id]
         found.append((lead.id, done[lead.id], result))
         if result.band != due[lead.id]:
             tx.emit(rules.scored(lead, result), flow_id=lead.flow_id, sequence=lead.version)

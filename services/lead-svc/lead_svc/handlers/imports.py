@@ -5,10 +5,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from ltc_chassis import custom_fields
 from ltc_chassis.db import Transaction, is_refused
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import DomainError
+from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import Contact
+from ltc_rules.custom_fields import FieldDef
 from ltc_rules.tables import Record, read_table
 
 from lead_svc.domain.lead import blank
@@ -24,7 +26,7 @@ CHUNK = 1000
 async def take_file(tx: Transaction, *, file_name: str, file: bytes, encoding: str | None, layout: Layout) -> Import:
     """Keep a file to import, in chunks; raises `Invalid` when nothing in it could be imported."""
     table = await asyncio.to_thread(read_table, file, encoding)
-    Reader(table.header, layout)
+    Reader(table.header, layout, await custom_fields.load(tx.conn, "lead"))
     job = Import(new_id(), file_name, table.header, layout, "waiting", 0, 0, 0, 0, 0, tx.now, None)
     await store.insert_import(tx.conn, job)
     for number in itertools.count():
@@ -46,8 +48,7 @@ async def import_chunk(tx: Transaction) -> int:
     if job is None:
         return 0
     records = await store.take_chunk(tx.conn, job.id)
-    reader = Reader(job.header, job.layout)
-    read = [reader.read(record.line, record.cells) for record in records]
+    read = _read(job, records, await custom_fields.load(tx.conn, "lead"))
     rows = [row for row in read if isinstance(row, Row)]
     refused = [row for row in read if isinstance(row, Refusal)]
     imported, spoiled = await _capture(tx, rows)
@@ -61,6 +62,15 @@ async def import_chunk(tx: Transaction) -> int:
         now=tx.now,
     )
     return max(len(records), 1)
+
+
+def _read(job: Import, records: Sequence[Record], own: Sequence[FieldDef]) -> list[Row | Refusal]:
+    """The rows. Where a field that the mapping or a default needs is gone since the file was taken, none can be."""
+    try:
+        reader = Reader(job.header, job.layout, own)
+    except Invalid as error:
+        return [Refusal(record.line, error.field or "row", error.reason) for record in records]
+    return [reader.read(record.line, record.cells) for record in records]
 
 
 async def _capture(tx: Transaction, rows: Sequence[Row]) -> tuple[int, list[Refusal]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from ltc_chassis import custom_fields
 from ltc_chassis.db import Transaction
 from ltc_contracts.errors import Invalid, NotYet
 from ltc_contracts.events import Event
@@ -10,7 +11,7 @@ from ltc_contracts.events import Event
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import nurture_exit, predictive, protection, scores
+from lead_svc.handlers import nurture_exit, predictive, protection, scores, segments
 from lead_svc.store import disqualification, outcomes
 from lead_svc.store import leads as store
 
@@ -31,10 +32,12 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     await protection.extend(tx, lead_id, activity.code, activity.occurred_at)
     if activity.code in ("reply", "meeting"):
         await nurture_exit.leave(tx, [lead_id], "reply" if activity.code == "reply" else "meeting")
-    result = score(engaged.facts, [*before, activity], rule, tx.now)
-    if result != score(engaged.facts, before, rule, tx.now):
+    result, was = score(engaged.facts, [*before, activity], rule, tx.now), score(engaged.facts, before, rule, tx.now)
+    if result != was:
         _emit(tx, engaged, [rules.scored(engaged, result)])
         await scores.remember(tx, [(lead_id, [*before, activity], result)], rule)
+    if result.band != was.band:
+        engaged = (await segments.refresh(tx, [(engaged, result.band)])).get(lead_id, engaged)
     return await qualify_by_rule(tx, engaged, result, [*before, activity], rule)
 
 
@@ -45,7 +48,7 @@ async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
     done = await store.list_activities(tx.conn, lead_id)
     result = score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now)
     chance = (await predictive.expected(tx.conn, [(lead, done)], tx.now)).get(lead_id)
-    qualified, events = rules.qualify(lead, result, "person", owner, tx.now, chance)
+    qualified, events = rules.qualify(lead, result, "person", owner, tx.now, await custom_fields.load(tx.conn, "lead"), chance)
     await store.save_lead(tx.conn, qualified)
     await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
     await nurture_exit.leave(tx, [qualified.id], "qualified")
@@ -80,7 +83,7 @@ async def qualify_by_rule(tx: Transaction, lead: Lead, result: Score, activities
         return lead
     owner = await protection.holder_of(tx, lead.id, None)
     chance = (await predictive.expected(tx.conn, [(lead, activities)], tx.now)).get(lead.id)
-    qualified, events = rules.qualify(lead, result, reason, owner, tx.now, chance)
+    qualified, events = rules.qualify(lead, result, reason, owner, tx.now, await custom_fields.load(tx.conn, "lead"), chance)
     await store.save_lead(tx.conn, qualified)
     await outcomes.mark_qualified(tx.conn, [qualified.id], tx.now)
     await nurture_exit.leave(tx, [qualified.id], "qualified")

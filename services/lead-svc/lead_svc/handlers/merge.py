@@ -9,11 +9,12 @@ from ltc_chassis.ids import new_id
 
 from lead_svc.domain import lead as lead_rules
 from lead_svc.domain import merge as rules
+from lead_svc.domain import segments as places
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.merge import Field, Leases, Merge
 from lead_svc.domain.protection import Lease
 from lead_svc.domain.score import score
-from lead_svc.handlers import nurture_exit, protection, scores
+from lead_svc.handlers import nurture_exit, protection, scores, segments
 from lead_svc.store import leads, merge
 from lead_svc.store import protection as protections
 
@@ -43,6 +44,7 @@ async def merge_leads(tx: Transaction, merged_id: UUID, into: UUID, take: Collec
     await nurture_exit.leave(tx, [loser.id], "merged")
     if not one.is_open:
         await nurture_exit.leave(tx, [survivor.id], "not_open")
+    one = places.classify(one, await segments.open_book(tx))
     before = await _around(tx, survivor, loser, await merge.running_leases(tx.conn, pair))
     known = [lease["id"] for lease in before["leases"]]
 
@@ -61,7 +63,7 @@ async def merge_leads(tx: Transaction, merged_id: UUID, into: UUID, take: Collec
     done = Merge(new_id(), survivor.id, loser.id, before, after, {**moved, "waits": waits}, dropped, by, tx.now)
     await merge.insert_merge(tx.conn, done)
     tx.emit(rules.merged_event(done.id, one, gone), flow_id=one.flow_id, sequence=one.version)
-    await _score_again(tx, [one])
+    [one] = await _score_again(tx, [one])
     return Done(done.id, one, gone)
 
 
@@ -111,7 +113,7 @@ async def undo(tx: Transaction, merge_id: UUID, by: str) -> Done:
     await protections.cover_new(tx.conn, [other.id])
     await merge.save_undone(tx.conn, done.id, by, tx.now)
     tx.emit(rules.unmerged_event(done.id, one, other), flow_id=one.flow_id, sequence=one.version)
-    await _score_again(tx, [one, other])
+    one, other = await _score_again(tx, [one, other])
     return Done(done.id, one, other)
 
 
@@ -137,8 +139,8 @@ async def _join_leases(tx: Transaction, on_survivor: Lease | None, on_loser: Lea
     await protections.cover(tx.conn, on_survivor.id, covered)
 
 
-async def _score_again(tx: Transaction, changed: list[Lead]) -> None:
-    """What the leads did is in other hands: their scores are told anew."""
+async def _score_again(tx: Transaction, changed: list[Lead]) -> list[Lead]:
+    """What the leads did is in other hands: their scores are told anew, and they are placed in segments; as they are then."""
     rule = await leads.get_rule(tx.conn, tx.now)
     done = await leads.activities_of(tx.conn, [lead.id for lead in changed])
     found = []
@@ -147,3 +149,6 @@ async def _score_again(tx: Transaction, changed: list[Lead]) -> None:
         tx.emit(lead_rules.scored(lead, result), flow_id=lead.flow_id, sequence=lead.version)
         found.append((lead.id, done[lead.id], result))
     await scores.remember(tx, found, rule)
+    bands = {lead_id: result.band for lead_id, _, result in found}
+    moved = await segments.refresh(tx, [(lead, bands[lead.id]) for lead in changed])
+    return [moved.get(lead.id, lead) for lead in changed]

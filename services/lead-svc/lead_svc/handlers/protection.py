@@ -38,6 +38,12 @@ async def recognise(tx: Transaction, new: Sequence[Lead], rule: Rule) -> dict[UU
     return keys
 
 
+async def recognise_anew(tx: Transaction, lead: Lead, rule: Rule) -> None:
+    """What a (locked) lead is recognised by has changed."""
+    await duplicates.delete_keys(tx.conn, lead.id)
+    await recognise(tx, [lead], rule)
+
+
 async def claim(tx: Transaction, lead_id: UUID, rep: str) -> Lease:
     """The lead and its duplicates are the rep's for a while; claimed again by its owner, nothing changes.
 

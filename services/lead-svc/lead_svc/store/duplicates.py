@@ -21,6 +21,10 @@ async def insert_keys(conn: Connection, keys: Mapping[UUID, Iterable[Key]]) -> N
         await conn.copy_records_to_table("lead_key", records=rows, columns=("kind", "value", "lead_id"))
 
 
+async def delete_keys(conn: Connection, lead_id: UUID) -> None:
+    await conn.execute("DELETE FROM lead_key WHERE lead_id = $1", lead_id)
+
+
 async def duplicates_of(conn: Connection, lead_id: UUID, *, likeness: float, per_key: int | None = None) -> dict[UUID, list[str]]:
     """The other leads that share a key with it or are nearly of its name, with the kinds that match.
 

@@ -1,6 +1,6 @@
 """Leads, what they did, and how they are scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.errors import NotFound
 from ltc_contracts.events import Contact
 from ltc_contracts.money import Money
+from ltc_rules.custom_fields import JSON
 
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule
@@ -25,7 +26,8 @@ async def insert_leads(conn: Connection, leads: Sequence[Lead]) -> set[UUID]:
             *(lead.country, lead.industry, lead.company_size, lead.website, lead.external_ref),
             *(lead.contact.model_dump() if lead.contact else None, lead.attributes),
             *((lead.estimated_value.amount, lead.estimated_value.currency) if lead.estimated_value else (None, None)),
-            *(lead.owner, lead.version, lead.created_at, lead.updated_at),
+            *(lead.owner, lead.version, lead.created_at, lead.updated_at, lead.region, lead.channel_group),
+            *(",".join(sorted(lead.classified)), dict(lead.custom)),
         )
         # Two batches that hold the same references meet them in the same order, so that one waits and neither deadlocks.
         for lead in sorted(leads, key=lambda lead: lead.external_ref or "")
@@ -33,10 +35,18 @@ async def insert_leads(conn: Connection, leads: Sequence[Lead]) -> set[UUID]:
     inserted = await conn.fetch(
         """
         INSERT INTO lead (id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
-                          website, external_ref, contact, attributes, amount, currency, owner, version, created_at, updated_at)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                          website, external_ref, contact, attributes, amount, currency, owner, version, created_at, updated_at, region,
+                          channel_group, classified, custom)
+        SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
+               website, external_ref, contact, attributes, amount, currency, owner, version, created_at, updated_at, region,
+               channel_group, string_to_array(classified, ','), custom
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                              $9::text[], $10::text[], $11::integer[], $12::text[], $13::text[], $14::jsonb[], $15::jsonb[],
-                             $16::numeric[], $17::text[], $18::text[], $19::integer[], $20::timestamptz[], $21::timestamptz[])
+                             $16::numeric[], $17::text[], $18::text[], $19::integer[], $20::timestamptz[], $21::timestamptz[],
+                    $22::text[], $23::text[], $24::text[], $25::jsonb[])
+             AS n (id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
+                   website, external_ref, contact, attributes, amount, currency, owner, version, created_at, updated_at, region,
+                   channel_group, classified, custom)
         ON CONFLICT (external_ref) DO NOTHING RETURNING id
         """,
         *zip(*rows, strict=True),
@@ -48,6 +58,42 @@ async def save_lead(conn: Connection, lead: Lead) -> None:
     await conn.execute(
         "UPDATE lead SET status = $2, owner = $3, disqualified_reason = $4, version = $5, updated_at = $6 WHERE id = $1",
         *(lead.id, lead.status, lead.owner, lead.disqualified_reason, lead.version, lead.updated_at),
+    )
+
+
+async def save_facts(conn: Connection, lead: Lead) -> None:
+    """What is known of a (locked) lead; where it belongs by rule is saved by `segments.save_places`."""
+    money = lead.estimated_value
+    await conn.execute(
+        """
+        UPDATE lead SET campaign = $2, company = $3, country = $4, company_size = $5, website = $6, contact = $7, amount = $8,
+               currency = $9, custom = $10, version = $11, updated_at = $12 WHERE id = $1
+        """,
+        *(lead.id, lead.campaign, lead.company, lead.country, lead.company_size, lead.website),
+        *(
+            lead.contact.model_dump() if lead.contact else None,
+            money.amount if money else None,
+            money.currency if money else None,
+        ),
+        *(dict(lead.custom), lead.version, lead.updated_at),
+    )
+
+
+async def insert_change(conn: Connection, lead: Lead, changes: Mapping[str, Any], *, by: str) -> None:
+    """Who made this version of a lead, and what is different."""
+    await conn.execute(
+        "INSERT INTO lead_change (id, lead_id, version, by, at, changes) VALUES ($1, $2, $3, $4, $5, $6)",
+        *(new_id(), lead.id, lead.version, by, lead.updated_at, dict(changes)),
+    )
+
+
+async def list_changes(conn: Connection, lead_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
+    return await conn.fetch(
+        """
+        SELECT id, version, by, at, changes FROM lead_change
+        WHERE lead_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+        """,
+        *(lead_id, after, limit),
     )
 
 
@@ -73,7 +119,7 @@ async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at
+               created_at, updated_at, region, channel_group, segments, classified, custom
         FROM lead WHERE id = $1
         """,
         lead_id,
@@ -89,7 +135,7 @@ async def get_leads(conn: Connection, lead_ids: Sequence[UUID]) -> list[Lead]:
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at
+               created_at, updated_at, region, channel_group, segments, classified, custom
         FROM lead WHERE id = ANY($1::uuid[]) ORDER BY id
         """,
         list(lead_ids),
@@ -132,21 +178,26 @@ async def list_leads(
     status: str | None,
     source: str | None,
     external_ref: str | None,
+    segment: str | None,
+    custom: Mapping[str, JSON] | None,
     after: UUID | None,
     limit: int,
 ) -> list[Lead]:
+    """In the order of capture. `custom` are values that a lead has; of a choice of several, those that are among its."""
     rows = await conn.fetch(
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at
+               created_at, updated_at, region, channel_group, segments, classified, custom
         FROM lead
         WHERE ($1::uuid IS NULL OR flow_id = $1)
           AND (status = $2 OR $2::text IS NULL AND (status <> 'merged' OR $1::uuid IS NOT NULL OR $4::text IS NOT NULL))
           AND ($3::text IS NULL OR source = $3) AND ($4::text IS NULL OR external_ref = $4) AND ($5::uuid IS NULL OR id > $5)
+          AND ($7::text IS NULL OR segments @> ARRAY[$7] AND segments <> '{}')
+          AND ($8::jsonb IS NULL OR custom @> $8 AND custom <> '{}')
         ORDER BY id LIMIT $6
         """,
-        *(flow_id, status, source, external_ref, after, limit),
+        *(flow_id, status, source, external_ref, after, limit, segment, custom or None),
     )
     return [lead_of(row) for row in rows]
 
@@ -186,6 +237,7 @@ async def get_rule(conn: Connection, now: datetime) -> Rule:
 def lead_of(row: Any) -> Lead:
     fields = dict(row)
     amount, currency, contact = fields.pop("amount"), fields.pop("currency"), fields.pop("contact")
+    fields |= {"segments": tuple(fields["segments"]), "classified": frozenset(fields["classified"])}
     return Lead(
         **fields,
         contact=None if contact is None else Contact.model_validate(contact),

@@ -37,6 +37,7 @@ OWNED = (
     Owned("feedback_item"),
     Owned("lead", "merged_into"),
     Owned("lead_cash"),
+    Owned("lead_change"),
     Owned("lead_key", key=("kind", "value"), same=("kind", "value"), rest="drop"),
     Owned("lead_opportunity", key=("opportunity_id",)),
     Owned("lead_score", key=("lead_id",), same=("lead_id", "lead_id"), rest="forget"),
@@ -104,7 +105,7 @@ async def save_facts(conn: Connection, lead: Lead) -> None:
         """
         UPDATE lead SET status = $2, owner = $3, disqualified_reason = $4, merged_into = $5, version = $6, updated_at = $7, channel = $8,
                source = $9, campaign = $10, company = $11, country = $12, industry = $13, company_size = $14, website = $15, contact = $16,
-               attributes = $17, amount = $18, currency = $19
+               attributes = $17, amount = $18, currency = $19, region = $20, channel_group = $21, classified = $22, custom = $23
         WHERE id = $1
         """,
         *(
@@ -120,6 +121,7 @@ async def save_facts(conn: Connection, lead: Lead) -> None:
         *(lead.source, lead.campaign, lead.company, lead.country, lead.industry, lead.company_size, lead.website),
         *(None if lead.contact is None else lead.contact.model_dump(), lead.attributes),
         *((None, None) if money is None else (money.amount, money.currency)),
+        *(lead.region, lead.channel_group, sorted(lead.classified), dict(lead.custom)),
     )
 
 

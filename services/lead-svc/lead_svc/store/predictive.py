@@ -134,6 +134,7 @@ async def examples(conn: Connection, policy: Policy) -> tuple[list[dict[str, str
             """
             SELECT l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                    external_ref, contact, attributes, amount, currency, owner, disqualified_reason, version, created_at, updated_at,
+                   region, channel_group, segments, classified, custom,
                    CASE $1 WHEN 'won' THEN o.won_at ELSE o.converted_at END IS NOT NULL AS positive,
                    coalesce(o.qualified_at, o.converted_at, o.won_at, o.lost_at) AS decided_at
             FROM lead_outcome o JOIN lead l ON l.id = o.lead_id

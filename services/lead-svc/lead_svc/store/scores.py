@@ -1,6 +1,6 @@
 """Versions of the scoring rule, and the band last told of each lead."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ltc_chassis.connection import Connection
 from ltc_contracts.errors import NotFound
+from ltc_rules.custom_fields import JSON
 
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Band, Rule
@@ -115,6 +116,8 @@ async def list_in_band(
     status: str | None,
     source: str | None,
     external_ref: str | None,
+    segment: str | None,
+    custom: Mapping[str, JSON] | None,
     after: UUID | None,
     limit: int,
 ) -> list[Lead]:
@@ -123,14 +126,16 @@ async def list_in_band(
         """
         SELECT l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at
+               created_at, updated_at, region, channel_group, segments, classified, custom
         FROM lead_score s JOIN lead l ON l.id = s.lead_id
         WHERE s.band = $1 AND ($2::text IS NULL OR l.status = $2) AND ($3::text IS NULL OR l.source = $3)
           AND ($4::uuid IS NULL OR l.flow_id = $4) AND ($5::text IS NULL OR l.external_ref = $5)
           AND ($6::uuid IS NULL OR s.lead_id > $6)
+          AND ($8::text IS NULL OR l.segments @> ARRAY[$8] AND l.segments <> '{}')
+          AND ($9::jsonb IS NULL OR l.custom @> $9 AND l.custom <> '{}')
         ORDER BY s.lead_id LIMIT $7
         """,
-        *(band, status, source, flow_id, external_ref, after, limit),
+        *(band, status, source, flow_id, external_ref, after, limit, segment, custom or None),
     )
     return [lead_of(row) for row in rows]
 
@@ -144,7 +149,7 @@ async def list_by_ceiling(
         """
         SELECT s.ceiling, l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
                website, external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at
+               created_at, updated_at, region, channel_group, segments, classified, custom
         FROM lead_score s JOIN lead l ON l.id = s.lead_id
         WHERE (NOT $1::boolean OR l.status IN ('new', 'contacted', 'nurturing'))
           AND ($2::numeric IS NULL OR s.ceiling < $2 OR s.ceiling = $2 AND s.lead_id > $3)

@@ -101,7 +101,7 @@ async def next_of_population(
         """
         SELECT l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at,
+               created_at, updated_at, region, channel_group, segments, classified, custom,
                coalesce(o.qualified_at, o.converted_at) <= $1 AS was_qualified
         FROM lead l LEFT JOIN lead_outcome o ON o.lead_id = l.id
         WHERE created_at <= $1 AND ($2::timestamptz IS NULL OR created_at >= $2) AND ($3::timestamptz IS NULL OR created_at < $3)

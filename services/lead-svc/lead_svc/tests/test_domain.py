@@ -60,7 +60,7 @@ def test_a_lead_qualifies_by_both_thresholds_or_by_high_intent() -> None:
 def test_wrong_moves_are_named() -> None:
     gone = lead(status="disqualified", disqualified_reason="no budget")
     with pytest.raises(WrongTransition, match="disqualified"):
-        rules.qualify(gone, score(NOBODY, [], RULE, NOW), "person", None, NOW)
+        rules.qualify(gone, score(NOBODY, [], RULE, NOW), "person", None, NOW, ())
     with pytest.raises(WrongTransition):
         rules.engage(lead(status="merged"), "reply", NOW)
     assert rules.convert(lead(status="converted"), NOW) is None
