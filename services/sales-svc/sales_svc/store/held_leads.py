@@ -33,7 +33,7 @@ async def insert_held_lead(conn: Connection, h: HeldLead) -> bool:
     row = await conn.fetchrow(
         """
         INSERT INTO held_lead (id, lead_id, flow_id, account_id, opportunity_id, contact_id, rep, other_rep, deal, state, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (lead_id) DO NOTHING RETURNING id
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING id
         """,
         *(h.id, h.lead_id, h.flow_id, h.account_id, h.opportunity_id, h.contact_id, h.rep, h.other_rep, h.deal, h.state),
         h.created_at,

@@ -139,10 +139,12 @@ async def list_opportunities(
 
 
 async def has_lead(conn: Connection, lead_id: UUID) -> bool:
-    """Whether the lead has a deal, or is held back."""
+    """Whether the lead has a deal that is not lost, or is held back, or belongs to another deal that is not lost."""
     found: bool = await conn.fetchval(
         """
-        SELECT EXISTS (SELECT 1 FROM opportunity WHERE lead_id = $1) OR EXISTS (SELECT 1 FROM held_lead WHERE lead_id = $1)
+        SELECT EXISTS (SELECT 1 FROM opportunity WHERE lead_id = $1 AND stage <> 'lost')
+            OR EXISTS (SELECT 1 FROM held_lead h JOIN opportunity o ON o.id = h.opportunity_id
+                       WHERE h.lead_id = $1 AND (h.state = 'waiting' OR h.state = 'attached' AND o.stage <> 'lost'))
         """,
         lead_id,
     )

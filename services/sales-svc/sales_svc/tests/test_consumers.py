@@ -30,6 +30,22 @@ async def test_a_lead_has_one_opportunity_however_often_it_is_told(deliver: Deli
     assert len(await emitted()) == 1
 
 
+async def test_a_lead_whose_deal_was_lost_comes_again_on_the_same_flow_and_has_one_open_deal(
+    deliver: Deliver, client: httpx.AsyncClient
+) -> None:
+    flow_id, event = new_id(), lead_qualified(company=None, contact=None)
+    for _ in range(2):
+        assert await deliver(consumers, event, flow_id=flow_id) == "processed"
+        [*_, deal] = (await client.get("/v1/opportunities", params={"flow_id": str(flow_id)})).json()["items"]
+        lost = await client.post(f"/v1/opportunities/{deal['id']}/lose", json={"reason": "not now"})
+        assert lost.status_code == 200, lost.text
+    for _ in range(2):
+        assert await deliver(consumers, event, flow_id=flow_id) == "processed"
+    deals = (await client.get("/v1/opportunities", params={"flow_id": str(flow_id)})).json()["items"]
+    assert [deal["stage"] for deal in deals] == ["lost", "lost", "qualification"]
+    assert {deal["lead_id"] for deal in deals} == {str(event.lead_id)}
+
+
 async def test_the_golden_example_is_accepted(deliver: Deliver, emitted: Emissions) -> None:
     sample = example("lead.qualified")
     assert await deliver(consumers, sample.event, flow_id=sample.envelope.flow_id) == "processed"
