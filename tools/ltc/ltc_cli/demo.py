@@ -50,6 +50,8 @@ async def play(stack: Stack, plan: Plan, console: Console) -> bool:
         async with front_office.Marketing(suite, day_s=1.0, now=clock.now):
             with _progress(console) as progress:
                 await _import(suite, plan, dice, progress)
+                if plan.data is None:
+                    await front_office.nurture(suite)
                 leads = await _choose(suite, plan, dice, progress)
                 # Real leads have no company's name, so the demo gives each one a buyer.
                 player = Player(suite, feed, day_s=1.0, now=clock.now)
@@ -70,10 +72,12 @@ async def play(stack: Stack, plan: Plan, console: Console) -> bool:
                 progress.update(task, total=1, completed=1)
         show_books(console, books, endings, days=(clock.now() - began).days)
         earned = await show_front_office(console, suite)
+        mails = len(stack.mailbox.mails())
+        console.print(f"nurture: {mails} mails left for leads who agreed (`ltc mails` shows them while it runs)")
         complete = await show_journey(console, suite)
     for error in failed[:5]:
         console.print(f"[red]a deal did not come to its end:[/red] {error}")
-    return not failed and complete and earned and books.balanced
+    return not failed and complete and earned and (plan.data is not None or mails > 0) and books.balanced
 
 
 async def _import(suite: Suite, plan: Plan, dice: random.Random, progress: Progress) -> None:

@@ -125,7 +125,11 @@ async def show_front_office(console: Console, suite: Suite) -> bool:
 
 
 # What has no cause among the events was begun by somebody, or by a date that came.
-_BEGUN_BY = {"invoice.overdue": "a due date", "lead.released": "a due date"}
+_BEGUN_BY = {
+    "invoice.overdue": "a due date",
+    "lead.released": "a due date",
+    **dict.fromkeys(("nurture.enrolled", "nurture.step_sent", "nurture.ended"), "a journey"),
+}
 
 
 async def show_journey(console: Console, suite: Suite) -> bool:

@@ -39,6 +39,40 @@ PLAN = {
 }
 
 
+JOURNEY: Json = {
+    "entry": {"field": "campaign", "is": "is_set"},
+    "from_name": "Zoe of the demo",
+    "footer": "The company of the demo, Berlin",
+    "steps": [
+        {
+            "key": "hello",
+            "mail": {
+                "subject": "Hello {{ first_name | default('there') }}",
+                "text": "Our guide for {{ company }}: https://www.company.example/guide",
+            },
+        },
+        {
+            "key": "again",
+            "after": {"days": 3},
+            "mail": {"subject": "Did you see our guide?", "text": "Shall we talk, {{ name }}?"},
+        },
+    ],
+}
+NURTURED = 20
+
+
+async def nurture(suite: Suite) -> None:
+    """A journey of two mails for leads who agreed to get them."""
+    leads = [lead for lead in (await suite.get("lead", "/v1/leads", status="new", limit=200))["items"] if lead["contact"]][
+        :NURTURED
+    ]
+    for lead in leads:
+        agreed = {"given": True, "wording": "Send me news", "source": "form"}
+        await suite.post("lead", f"/v1/leads/{lead['id']}/consents", agreed)
+    await _once(suite, "lead", "/v1/journeys", {"code": "welcome", "name": "Welcome", "plan": JOURNEY})
+    await suite.post("lead", "/v1/journeys/welcome/versions/1/activate")
+
+
 async def set_up(suite: Suite) -> None:
     """Campaigns, and a commission plan that every rep sells under. Set up already, nothing changes."""
     for campaign in CAMPAIGNS:

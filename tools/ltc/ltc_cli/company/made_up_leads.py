@@ -23,7 +23,9 @@ def as_csv(count: int, dice: random.Random) -> tuple[bytes, dict[str, str]]:
     """`count` good rows and two bad ones, and the importer's form fields."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(["Ref", "Company", "Country", "Origin", "Source", "Industry", "Employees", "Campaign", "Demo requested"])
+    table.writerow(
+        ["Ref", "Company", "Country", "Origin", "Source", "Industry", "Employees", "Campaign", "Person", "Mail", "Demo requested"]
+    )
     for number in range(count):
         table.writerow(
             [
@@ -35,11 +37,13 @@ def as_csv(count: int, dice: random.Random) -> tuple[bytes, dict[str, str]]:
                 dice.choice(_INDUSTRIES),
                 dice.choice((12, 80, 450, 2200)),
                 dice.choice(CAMPAIGNS).code,
+                f"Kim {_SECOND[number % len(_SECOND)]}",
+                f"kim@company-{number}.example",
                 int(dice.random() < 0.1),
             ]
         )
-    table.writerow(["demo-bad-1", "Nowhere Ltd", "Atlantis", "web", "Google", "retail", "10", "", "0"])
-    table.writerow(["demo-bad-2", "Many People Inc", "DE", "web", "Google", "retail", "a lot", "", "0"])
+    table.writerow(["demo-bad-1", "Nowhere Ltd", "Atlantis", "web", "Google", "retail", "10", "", "", "", "0"])
+    table.writerow(["demo-bad-2", "Many People Inc", "DE", "web", "Google", "retail", "a lot", "", "", "", "0"])
     mapping = {
         "external_ref": "Ref",
         "company": "Company",
@@ -49,6 +53,8 @@ def as_csv(count: int, dice: random.Random) -> tuple[bytes, dict[str, str]]:
         "industry": "Industry",
         "company_size": "Employees",
         "campaign": "Campaign",
+        "contact.name": "Person",
+        "contact.email": "Mail",
         "activities.demo_request": "Demo requested",
     }
     return out.getvalue().encode(), {"mapping": json.dumps(mapping)}
