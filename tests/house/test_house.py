@@ -64,6 +64,18 @@ def test_every_service_has_the_same_rooms() -> None:
         assert (service / "README.md").exists()
 
 
+def test_every_timer_that_is_written_runs() -> None:
+    for path in sorted((ROOT / "services").glob("*-svc/*_svc/timers.py")):
+        text = text_of(path)
+        written, lists = (
+            set(re.findall(r"^async def ([a-z]\w*)\(", text, re.MULTILINE)),
+            re.findall(r"^TIMERS\b", text, re.MULTILINE),
+        )
+        run = set(re.findall(r"Timer\(\s*\"[^\"]+\",\s*(\w+)", text))
+        assert len(lists) == 1, f"{path.relative_to(ROOT)}: a second list hides the first"
+        assert written <= run, f"{path.relative_to(ROOT)}: {written - run} never run"
+
+
 def test_every_decision_is_one_page_with_the_four_parts() -> None:
     records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
     assert [record.name[:4] for record in records] == [f"{number:04d}" for number in range(1, len(records) + 1)]

@@ -4,27 +4,7 @@ from fastapi import FastAPI
 from ltc_chassis import custom_fields, letterhead
 from ltc_chassis.app import Service, build
 
-from sales_svc import consumers, timers
-from sales_svc.api import (
-    accounts,
-    activities,
-    approvals,
-    catalogue,
-    clauses,
-    commission_plans,
-    commissions,
-    contacts,
-    contract_pages,
-    contract_proofs,
-    contracts,
-    imports,
-    opportunities,
-    pipelines,
-    policy,
-    prices,
-    quotes,
-    renewals,
-)
+from sales_svc import api, consumers, timers
 from sales_svc.settings import Settings
 
 
@@ -36,25 +16,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             package="sales_svc",
             settings=settings or Settings(),
             routers=[
-                accounts.router,
-                contacts.router,
-                activities.router,
-                pipelines.router,
-                policy.router,
-                opportunities.router,
-                quotes.router,
-                approvals.router,
-                clauses.router,
-                contracts.router,
-                contract_proofs.router,
-                contract_pages.router,
-                renewals.router,
-                commissions.router,
-                commission_plans.router,
-                imports.router,
+                *api.ROUTERS,
                 custom_fields.routes(entities=("account", "opportunity", "quote")),
-                catalogue.router,
-                prices.router,
                 letterhead.routes(),
             ],
             consumers=consumers.consumers,

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from sales_svc.handlers import contracts, imports, quotes, renewals
+from sales_svc.handlers import contracts, forecasts, imports, quotes, renewals
 
 
 async def expire_quotes(tx: Transaction) -> int:
@@ -31,10 +31,16 @@ async def import_rows(tx: Transaction) -> int:
     return await imports.import_chunk(tx)
 
 
+async def take_snapshot(tx: Transaction) -> int:
+    """One snapshot of the pipeline for every day that is over."""
+    return await forecasts.take_snapshot(tx)
+
+
 TIMERS = [
     Timer("expire-quotes", expire_quotes, every=1.0),
     Timer("expire-contracts", expire_contracts, every=1.0),
     Timer("remind-of-renewals", remind_of_renewals, every=1.0),
     Timer("turn-terms", turn_terms, every=1.0),
     Timer("import-rows", import_rows),
+    Timer("take-snapshot", take_snapshot, every=1.0),
 ]

@@ -18,7 +18,7 @@ from sales_svc.domain.activity import Touch
 from sales_svc.domain.light import Light, bounds, light_of
 from sales_svc.domain.opportunity import Member, Opportunity
 from sales_svc.domain.pipeline import Category
-from sales_svc.handlers import opening
+from sales_svc.handlers import opening, outcomes
 from sales_svc.handlers import opportunities as handlers
 from sales_svc.handlers.opening import NewDeal
 from sales_svc.store import activities, changes, merged_leads, opportunities, policy
@@ -29,6 +29,7 @@ router = make_router(prefix="/v1", tags=["opportunities"])
 Writer = Annotated[Principal, scope("opportunities:write")]
 Step = Annotated[str, Field(min_length=1, max_length=500)]
 Products = Annotated[list[Code], Field(max_length=100)]
+Competitors = Annotated[list[Name], Field(max_length=20)]
 _BACKDATE = "opportunities:backdate"
 
 
@@ -97,6 +98,7 @@ class OpportunityEdit(Edit):
     next_step: Step | None = None
     next_step_due: AwareDatetime | None = None
     category: Category | None = None
+    competitors: Competitors = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
 
 
@@ -111,8 +113,18 @@ class ToStage(Body):
 
 
 class Loss(Body):
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """A code of the list, or a reason in words (which finds its code where it says just that); competitors are of their list."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    reason_code: Code | None = None
+    competitors: Competitors = Field(default_factory=list)
     occurred_at: AwareDatetime | None = None
+
+
+class WinReason(Body):
+    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    reason_code: Code | None = None
+    competitors: Competitors = Field(default_factory=list)
 
 
 class ToPipeline(Body):
@@ -263,8 +275,7 @@ async def change_opportunity(
 ) -> OpportunityView:
     """Change some fields of an open deal; null empties one. Needs the version that was read."""
     given = body.given()
-    if "products" in given:
-        given["products"] = tuple(given["products"])
+    given |= {name: tuple(given[name]) for name in ("products", "competitors") if name in given}
     expected = body.version if body.version is not None else if_match
     return await _view(tx, await handlers.change_opportunity(tx, opportunity_id, given, caller.subject, expected=expected))
 
@@ -312,7 +323,13 @@ async def change_pipeline(opportunity_id: UUID, body: ToPipeline, tx: Tx, caller
 async def lose(opportunity_id: UUID, body: Loss, tx: Tx, caller: Writer) -> OpportunityView:
     """Close the deal as lost, with the reason."""
     _may_backdate(caller, body.occurred_at)
-    return await _view(tx, await handlers.lose(tx, opportunity_id, body.reason, caller.subject, occurred_at=body.occurred_at))
+    return await _view(tx, await outcomes.lose(tx, opportunity_id, caller.subject, **body.model_dump()))
+
+
+@router.post("/opportunities/{opportunity_id}/win-reason")
+async def give_win_reason(opportunity_id: UUID, body: WinReason, tx: Tx, caller: Writer) -> OpportunityView:
+    """Why the deal is won: before the signature, so that the event tells it, or after it, for the report."""
+    return await _view(tx, await outcomes.give_win_reason(tx, opportunity_id, caller.subject, **body.model_dump()))
 
 
 async def _view(tx: Tx, opportunity: Opportunity) -> OpportunityView:

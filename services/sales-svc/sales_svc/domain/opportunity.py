@@ -239,6 +239,7 @@ def lose(
         closed_at=moment,
         lost_reason=reason,
         reason_code=reason_code,
+        won_reason=None,
         competitors=tuple(dict.fromkeys((*opportunity.competitors, *competitors))),
         **_touched(opportunity, now),
     )
@@ -296,6 +297,18 @@ def require_past(moment: datetime, now: datetime, field_name: str) -> None:
     """Raises `Invalid` for what has not happened yet."""
     if moment > now:
         raise Invalid("lies in the future", field=field_name)
+
+
+def give_win_reason(
+    opportunity: Opportunity, code: str | None, text: str | None, competitors: Sequence[str], now: datetime
+) -> Opportunity:
+    """Why the deal is (about to be) won. Raises `DealClosed` for a lost one, `Invalid` without any reason."""
+    if opportunity.stage != "won":
+        require_open(opportunity, "win")
+    if not (text or "").strip():
+        raise Invalid("say why", field="reason")
+    against = tuple(dict.fromkeys((*opportunity.competitors, *competitors)))
+    return replace(opportunity, reason_code=code, won_reason=text, competitors=against, **_touched(opportunity, now))
 
 
 def check_next_step(opportunity: Opportunity) -> None:

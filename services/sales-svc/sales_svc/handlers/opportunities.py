@@ -23,6 +23,7 @@ from sales_svc.domain.pipeline import CriteriaMissing, Evidence, Pipeline
 from sales_svc.domain.versions import require_version
 from sales_svc.handlers.accounts import named_account
 from sales_svc.handlers.contacts import named_contact
+from sales_svc.handlers.reasons import listed_competitors
 from sales_svc.store import changes, opportunities, pipelines, quotes, reps
 
 
@@ -111,6 +112,8 @@ async def change_opportunity(
         defs = await custom_fields.load(tx.conn, "opportunity")
         given_custom = fields.validate(defs, wanted["custom"] or {}, partial=True)
         wanted["custom"] = fields.merge(opportunity.custom, given_custom)
+    if "competitors" in wanted:
+        wanted["competitors"] = await listed_competitors(tx, wanted["competitors"] or ())
     if wanted.get("account_id") is not None:
         await named_account(tx, wanted["account_id"])
     if wanted.get("contact_id") is not None:

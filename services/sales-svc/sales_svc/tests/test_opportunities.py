@@ -70,12 +70,13 @@ async def test_a_deal_is_changed_by_the_version_that_was_read(client: httpx.Asyn
         "expected_close_on": "2026-03-31",
         "next_step": "Demo",
         "next_step_due": "2026-01-05T10:00:00Z",
-        "competitors": None,
+        "competitors": ["ACME crm"],
     }
-    assert (await client.patch(path, json={**body, "version": 1})).status_code == 422  # competitors come with the outcome
-    body.pop("competitors")
+    unknown = await client.patch(path, json={**body, "version": 1})
+    assert (unknown.status_code, unknown.json()["field"]) == (400, "competitors")
+    await client.put("/v1/competitors/Acme CRM", json={})
     changed = (await client.patch(path, json={**body, "version": 1})).json()
-    assert {name: changed[name] for name in body} == body
+    assert {name: changed[name] for name in body} == {**body, "competitors": ["Acme CRM"]}
     assert (changed["version"], changed["light"]) == (2, "green")
     stale = await client.patch(path, json={"name": "Other", "version": 1})
     assert (stale.status_code, stale.json()["current_version"]) == (409, 2)
