@@ -6,6 +6,7 @@ from ltc_chassis.app import Service, build
 
 from lead_svc import consumers, timers
 from lead_svc.api import (
+    assignment,
     campaigns,
     changes,
     disqualification,
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 protection.router,
                 duplicates.router,
                 duplicate_scans.router,
+                assignment.router,
                 campaigns.router,
                 what_if.router,  # before the versions of rules, whose paths it would meet
                 scores.router,

@@ -4,6 +4,7 @@ from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
 from lead_svc.handlers import (
+    assignment,
     decay,
     disqualification,
     duplicate_scans,
@@ -95,6 +96,11 @@ async def export_feedback(tx: Transaction) -> int:
     return await feedback.export_chunk(tx, limit=500)
 
 
+async def assign_leads(tx: Transaction) -> int:
+    """Leads that nobody has and nobody was ever given."""
+    return await assignment.assign_due(tx, limit=100)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
@@ -111,4 +117,5 @@ TIMERS = [
     Timer("enter-journeys", enter_journeys, every=1.0),
     Timer("nurture-steps", nurture_steps, every=0.5),
     Timer("nurture-mails", nurture_mails, every=1.0),
+    Timer("assign-leads", assign_leads, every=1.0),
 ]

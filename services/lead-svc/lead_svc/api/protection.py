@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lead_svc.api.leads import LeadView, views
 from lead_svc.domain.protection import Lease, Policy
+from lead_svc.handlers import assignment
 from lead_svc.handlers import protection as handlers
 from lead_svc.store import leads, protection
 
@@ -79,7 +80,8 @@ async def claim(lead_id: UUID, tx: Tx, caller: Caller, body: Claim | None = None
     rep = body.rep if body and body.rep else caller.subject
     if rep != caller.subject:
         caller.require(_ASSIGN)
-    return LeaseView.of(await handlers.claim(tx, lead_id, rep))
+        return LeaseView.of(await assignment.give(tx, lead_id, rep, caller.subject))
+    return LeaseView.of((await handlers.claim(tx, lead_id, rep)).lease)
 
 
 @router.post("/leads/{lead_id}/release", dependencies=[scope("leads:claim")])

@@ -10,6 +10,8 @@ from ltc_contracts.errors import DomainError, WrongTransition
 from ltc_contracts.events import LeadAssigned, LeadReleased
 
 Ending = Literal["expired", "released", "qualified", "disqualified", "merged"]
+# Who decides that a protection begins: the rep who takes a lead, somebody who gives it to him, or the rule.
+By = Literal["rep", "manager", "rule"]
 
 
 class LeadProtected(DomainError):
@@ -116,8 +118,19 @@ def may_hand_back(lease: Lease, rep: str, *, for_others: bool) -> None:
         raise NotTheOwner("only its owner, or one with the scope leads:assign, hands a lead back")
 
 
-def assigned(lease: Lease, how: Literal["claimed", "extended"]) -> LeadAssigned:
-    return LeadAssigned(lead_id=lease.lead_id, owner=lease.owner, how=how, protected_until=lease.until, limit_at=lease.limit_at)
+def assigned(
+    lease: Lease, how: Literal["claimed", "extended"], *, by: By | None = None, territory: str | None = None
+) -> LeadAssigned:
+    """`by` is who decided that a protection began."""
+    return LeadAssigned(
+        lead_id=lease.lead_id,
+        owner=lease.owner,
+        how=how,
+        protected_until=lease.until,
+        limit_at=lease.limit_at,
+        by=by,
+        territory=territory,
+    )
 
 
 def released(lease: Lease, reason: Literal["expired", "released"]) -> LeadReleased:

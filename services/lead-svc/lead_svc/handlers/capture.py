@@ -21,11 +21,13 @@ from lead_svc.domain.lead import DuplicateLead, Lead, Outcome
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
 from lead_svc.domain.segments import Book
 from lead_svc.domain.visit import told
-from lead_svc.handlers import duplicates, history, merge, predictive, protection, scores, segments, visits
+from lead_svc.handlers import assignment, duplicates, history, merge, predictive, protection, scores, segments, visits
 from lead_svc.store import duplicates as duplicates_store
 from lead_svc.store import leads as store
 from lead_svc.store import outcomes as outcomes_store
 from lead_svc.store import segments as segments_store
+
+_ASSIGNED_AT_ONCE = 10
 
 
 @dataclass(slots=True)
@@ -77,7 +79,11 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book
     await _place(tx, new, book)
     _tell(tx, new, book)
     await history.settle(tx, new)
+    given = await _assign(tx, new)
     await _qualify(tx, new, rule, book)
+    await protection.settle_many(
+        tx, [arrival.lead.id for arrival in new if arrival.lead.id in given and not arrival.lead.is_open]
+    )
     await _join(tx, new)
     return new
 
@@ -140,6 +146,18 @@ async def _score(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
         arrival.score = score(arrival.lead.facts, arrival.activities, rule, tx.now)
     scored = [(arrival.lead.id, arrival.activities, arrival.score) for arrival in new if arrival.score is not None]
     await scores.remember(tx, scored, rule)
+
+
+async def _assign(tx: Transaction, new: Sequence[Arrival]) -> set[UUID]:
+    """A few leads are given to reps at once, many by the timer; the ids of those that were. One that will be merged is the other's."""
+    wanted = [arrival for arrival in new if arrival.verdict is None or arrival.verdict.answer != "merge"]
+    if len(wanted) > _ASSIGNED_AT_ONCE:
+        return set()
+    given = await assignment.assign(tx, [arrival.lead for arrival in wanted if arrival.lead.is_open])
+    for arrival in wanted:
+        if arrival.lead.id in given:
+            arrival.lead = await store.get_lead(tx.conn, arrival.lead.id)
+    return set(given)
 
 
 async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule, book: Book) -> None:

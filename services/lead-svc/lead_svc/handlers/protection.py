@@ -44,7 +44,14 @@ async def recognise_anew(tx: Transaction, lead: Lead, rule: Rule) -> None:
     await recognise(tx, [lead], rule)
 
 
-async def claim(tx: Transaction, lead_id: UUID, rep: str) -> Lease:
+class Claimed(NamedTuple):
+    """The rep's lease; `new` is false when he had it already."""
+
+    lease: Lease
+    new: bool
+
+
+async def claim(tx: Transaction, lead_id: UUID, rep: str, *, by: rules.By = "rep", territory: str | None = None) -> Claimed:
     """The lead and its duplicates are the rep's for a while; claimed again by its owner, nothing changes.
 
     Raises `LeadProtected`, `CoolingOff`, `TooManyHeld`, `WrongTransition` for a lead that is not open.
@@ -61,15 +68,15 @@ async def claim(tx: Transaction, lead_id: UUID, rep: str) -> Lease:
     mine = [lease for lease in rules.running(found, tx.now) if lease.owner == rep]
     if mine and len(mine) == len(rules.running(found, tx.now)) and set(situation.busy) <= {rep}:
         await protection.cover(tx.conn, mine[0].id, group)
-        return mine[0]
+        return Claimed(mine[0], new=False)
     policy = await protection.get_policy(tx.conn, tx.now)
     lease = rules.claim(lease_id=new_id(), lead_id=lead_id, rep=rep, situation=situation, policy=policy, now=tx.now)
     for due in found:
         await _end(tx, due, "expired")
     await protection.insert_lease(tx.conn, lease)
     await protection.cover(tx.conn, lease.id, group)
-    await _own(tx, lead_id, rep, rules.assigned(lease, "claimed"))
-    return lease
+    await _own(tx, lead_id, rep, rules.assigned(lease, "claimed", by=by, territory=territory))
+    return Claimed(lease, new=True)
 
 
 async def extend(tx: Transaction, lead_id: UUID, activity: str, occurred_at: datetime) -> None:
@@ -115,6 +122,12 @@ async def settle(tx: Transaction, lead_id: UUID, by: Ending) -> None:
     lease = await protection.find_running_lease(tx.conn, lead_id)
     if lease is not None and lease.lead_id == lead_id:
         await protection.save_lease(tx.conn, rules.end(lease, by, tx.now))
+
+
+async def settle_many(tx: Transaction, lead_ids: Sequence[UUID]) -> None:
+    """These (locked or new) leads went to sales with the rep who has them."""
+    for lead_id in lead_ids:
+        await settle(tx, lead_id, "qualified")
 
 
 class Running(NamedTuple):

@@ -33,6 +33,7 @@ class Owned:
 
 OWNED = (
     Owned("activity"),
+    Owned("assignment"),
     Owned("disqualification"),
     Owned("feedback_item"),
     Owned("lead", "merged_into"),

@@ -45,3 +45,9 @@ def nurture(
 ) -> Nurture:
     """A company that nurtures its leads, with a real mail server."""
     return Nurture(client, mail_server, clock, run_timer, send_mails)
+
+
+@pytest.fixture
+def seller(rep: Callable[..., httpx.AsyncClient]) -> Callable[..., httpx.AsyncClient]:
+    """The same, for tests in which `rep` means something else."""
+    return rep
