@@ -156,7 +156,7 @@ class Manual:
 
 
 def raw_of(lead: Any, activities: Iterable[Activity], until: datetime) -> dict[str, str]:
-    """What a model may know of a lead as of a moment: facts, attributes, own fields, and how often it did what. Nothing personal."""
+    """What a model may know of a lead as of a moment: facts, attributes of imports, and how often it did what. Nothing personal."""
     contact = lead.contact
     counts = Counter(activity.code for activity in activities if activity.occurred_at <= until)
     known: dict[str, Any] = {
