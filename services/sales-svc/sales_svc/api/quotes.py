@@ -3,7 +3,8 @@
 from typing import Annotated
 from uuid import UUID
 
-from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
+from fastapi import Request, Response
+from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, runtime_of, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.errors import Invalid
 
@@ -12,6 +13,7 @@ from sales_svc.api.shapes import IfMatch
 from sales_svc.domain.quote import QuoteState
 from sales_svc.domain.quote_answer import Answer
 from sales_svc.domain.quote_difference import difference
+from sales_svc.handlers import quote_papers as papers
 from sales_svc.handlers import quotes as handlers
 from sales_svc.store import quotes
 
@@ -88,3 +90,12 @@ async def send_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Send | None =
     """Send the offer to the customer. What exceeds the author's authority needs approval first."""
     supersede = body.supersede if body else False
     return QuoteView.of(await handlers.send_quote(tx, quote_id, by=caller.subject, supersede=supersede))
+
+
+@router.get("/quotes/{quote_id}/pdf", dependencies=[scope("quotes:read")])
+async def get_pdf(quote_id: UUID, request: Request) -> Response:
+    """The document: of a sent quote the kept bytes, of a draft what it would look like."""
+    async with runtime_of(request).db.transaction() as tx:
+        quote = await quotes.get_quote(tx.conn, quote_id)
+        pdf, _ = await papers.paper_of(tx.conn, quote, tx.now)
+    return Response(pdf, media_type="application/pdf", headers={"Content-Disposition": f'inline; filename="{quote.number}.pdf"'})
