@@ -152,7 +152,10 @@ async def approve_clause(clause_id: UUID, tx: Tx, caller: Approver) -> ClauseVie
 
 @router.post("/contract-templates", status_code=201, dependencies=[scope("clauses:write")])
 async def add_template(body: NewTemplate, tx: Tx, caller: Writer) -> TemplateView:
-    """A new template, or the next version of one. Conditions see country, currency, net, payment_days, products, has_vat_id."""
+    """A new template, or the next version of one.
+
+    Conditions see country, currency, net, payment_days, products, has_vat_id, language and recurring.
+    """
     template = Template(
         id=new_id(),
         code=body.code,

@@ -38,6 +38,25 @@ def printable(contract: Contract, version: ContractVersion) -> dict[str, Any]:
         "customer": document["customer"],
         "quote": f"{document['quote']['number']} / {document['quote']['version']}",
         "lines": lines,
+        "use": [
+            {
+                "sku": each["sku"],
+                "description": each["description"],
+                "unit": each["unit"],
+                "prices": [
+                    {
+                        "unit_price": amount(price["unit_price"]),
+                        "per": plain(price["per"]),
+                        "discount": plain(price["discount_percent"]) if Decimal(price["discount_percent"]) else None,
+                    }
+                    for price in each["prices"]
+                ],
+            }
+            for each in document.get("use", [])
+        ],
+        "terms_of_offer": document.get("terms_of_offer", ""),
+        "address": document.get("address", []),
+        "contact": document.get("contact"),
         "currency": totals["currency"],
         "net": amount(totals["net"]),
         "tax": amount(totals["tax"]),

@@ -20,6 +20,8 @@ FIELDS: dict[str, Kind] = {
     "payment_days": "number",
     "products": "list",
     "has_vat_id": "boolean",
+    "language": "text",
+    "recurring": "boolean",
 }
 MOST_CLAUSES = 60
 
@@ -96,6 +98,8 @@ def facts_of(quote: Quote) -> dict[str, Any]:
         "payment_days": quote.payment_terms_days,
         "products": sorted({line.sku for line in quote.lines}),
         "has_vat_id": bool(quote.customer.vat_id),
+        "language": quote.language,
+        "recurring": any(item.kind == "recurring" for item in quote.items),
     }
 
 

@@ -103,8 +103,34 @@ def compose(
             for each in wordings
         ],
     }
+    document.update({name: value for name, value in _beside_the_lines(quote).items() if value})
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text, digest(text)
+
+
+def _beside_the_lines(quote: Quote) -> dict[str, Any]:
+    """What the accepted offer says beside committed lines: prices of use that is left open, its own terms, whom it is written to."""
+    use = [
+        {
+            "sku": item.sku,
+            "description": item.description,
+            "unit": item.unit,
+            "meter": item.meter,
+            "prices": [
+                {
+                    "unit_price": str(piece.unit_price.amount),
+                    "per": format(piece.base_quantity, "f"),
+                    "discount_percent": format(piece.discount_percent, "f"),
+                    "tier": piece.tier,
+                    "quantity": format(piece.quantity, "f"),
+                }
+                for piece in item.pieces
+            ],
+        }
+        for item in quote.items
+        if not item.committed
+    ]
+    return {"use": use, "terms_of_offer": quote.terms, "address": list(quote.address), "contact": quote.contact}
 
 
 def digest(text: str) -> str:

@@ -150,7 +150,19 @@ def _clause(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Cla
     return ClauseDifference(new["code"], "changed", new["title"], title_before, words(old["text"], new["text"]))
 
 
-_FACTS = ("quote", "customer", "lines", "net", "tax", "gross", "payment_terms_days", "requested_on", "supplier")
+_FACTS = (
+    "quote",
+    "customer",
+    "lines",
+    "net",
+    "tax",
+    "gross",
+    "payment_terms_days",
+    "requested_on",
+    "supplier",
+    "use",
+    "terms_of_offer",
+)
 
 
 def _facts(document: Mapping[str, Any]) -> list[str]:
@@ -167,4 +179,11 @@ def _facts(document: Mapping[str, Any]) -> list[str]:
         str(document["payment_terms_days"]),
         document["requested_on"] or "",
         (document["supplier"] or {}).get("name", ""),
+        "\n".join(_use(each) for each in document.get("use", [])),
+        document.get("terms_of_offer", ""),
     ]
+
+
+def _use(item: Mapping[str, Any]) -> str:
+    prices = ", ".join(f"{each['unit_price']} per {each['per']} less {each['discount_percent']} %" for each in item["prices"])
+    return f"{item['sku']} {item['description']} ({item['meter']}): {prices}"

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -62,6 +63,39 @@ async def test_a_contract_is_drawn_up_from_the_template_that_fits(client: httpx.
     assert "This contract runs for 12 months." in named["document"]
     quote = await accepted(client, await opened(client))
     assert await problem(client, "POST", f"/v1/quotes/{quote['id']}/contract", {"template": "nothing"}) == (404, "not-found")
+
+
+async def test_a_contract_is_in_the_language_of_the_offer_and_says_all_that_was_offered(client: httpx.AsyncClient) -> None:
+    use = {"sku": "API", "description": "API calls", "quantity": "5000", "unit_price": "12.50", "base_quantity": "1000"}
+    use |= {"kind": "usage", "meter": "api_calls", "unit": "call", "tax_rate": "22", "discount_percent": "10"}
+    seat: Json = {"sku": "SEAT", "description": "Seat", "quantity": "3", "unit_price": "40.00", "tax_rate": "22"}
+    seat |= {"kind": "recurring", "period": "month", "periods": 12}
+    offer: Json = {
+        "lines": [seat, use],
+        "terms": "Price valid for one site only.",
+        "contact": "Anna Rossi",
+        "address": ["Via Roma 1", "20121 Milano"],
+    }
+    await clause(client, "run", "Runs.")
+    recurring = {"field": "recurring", "is": "eq", "value": True}
+    await template(client, "run", condition=recurring, priority=20)
+    contract = await drafted(client, **offer)
+    assert contract["template"] == "ours"
+    document = json.loads(contract["document"])
+    [open_use] = document["use"]
+    assert (open_use["meter"], open_use["prices"][0]["unit_price"], document["totals"]["net"]) == (
+        "api_calls",
+        "12.50",
+        "1440.00",
+    )
+    pdf = await client.get(f"/v1/contracts/{contract['id']}/contract.pdf")
+    text = " ".join(text_of(pdf.content).split())
+    for wanted in ("Via Roma 1", "Anna Rossi", "Paid by use", "12.50 EUR", "per 1000 call", "10 %", "one site only", "1,440.00"):
+        assert wanted in text
+    await ok(client, "POST", f"/v1/contracts/{contract['id']}/sign", SIGN)
+    assert (await ok(client, "GET", f"/v1/contracts/{contract['id']}/verify"))["intact"]
+    chinese = await drafted(client, language="zh", lines=[line("100.00")])
+    assert (chinese["template"], chinese["template_version"], chinese["language"]) == ("standard-zh", 2, "zh")
 
 
 async def test_a_clause_is_used_once_approved_and_its_latest_version_unless_one_is_fixed(client: httpx.AsyncClient) -> None:
