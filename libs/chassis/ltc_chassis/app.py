@@ -25,7 +25,7 @@ from ltc_chassis.timers import Errand, Timer, loop
 logger = logging.getLogger(__name__)
 _DRAIN_S = 3.0
 _RETRY_PARKED_S = 0.1
-_COLLECT_AFTER = 20_000
+_COLLECT_AFTER = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Transaction:
     settings: ChassisSettings
     cause: Cause | None = None
     pending: list[outbox.Row] = field(default_factory=list)
+    announced: bool = False
 
     def emit(
         self,
@@ -151,6 +152,7 @@ class Transaction:
         """Write what was emitted so far to the outbox, inside the transaction."""
         if self.pending:
             rows, self.pending = self.pending, []
+            self.announced = True
             await outbox.insert(self.conn, rows)
 
 
@@ -207,9 +209,8 @@ class Database:
         async with self.connection() as conn, conn.transaction():
             tx = self.attach(conn, cause)
             yield tx
-            emitted = bool(tx.pending)
             await tx.flush()
-        if emitted and self.on_emit is not None:
+        if tx.announced and self.on_emit is not None:
             self.on_emit()
 
     def attach(self, conn: Connection, cause: Cause | None = None) -> Transaction:

@@ -23,7 +23,7 @@ from lead_svc.settings import Settings
 
 async def import_rows(tx: Transaction) -> int:
     """The next rows of an import; a transaction each, so that it goes on where it was after a stop."""
-    return await imports.import_chunk(tx)
+    return await imports.import_rows(tx)
 
 
 async def return_to_pool(tx: Transaction) -> int:

@@ -20,7 +20,7 @@ from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import Contact
 from ltc_contracts.money import Money, minor_units
 
-from lead_svc.domain.identity import normal_phone
+from lead_svc.domain.phone import normal_phone
 
 Platform = Literal["google", "microsoft", "meta", "baidu"]
 What = Literal["qualified", "collected", "junk"]

@@ -7,8 +7,9 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-import phonenumbers
 from ltc_contracts.events import Contact
+
+from lead_svc.domain.phone import normal_phone
 
 Kind = Literal["email", "phone", "domain", "name"]
 _GMAIL = {"gmail.com", "googlemail.com"}
@@ -36,6 +37,8 @@ _LEGAL_FORMS = frozenset(
     )
 )
 _SHORTEST_NAME = 5
+_WORD = re.compile(r"\w+")
+_DOTS = re.compile(r"(?<=\b\w)\.(?=\w\b)|(?<=\b\w)\.(?=\s|$)")
 # Providers of addresses for anybody: that two people are there says nothing. The scoring rule may name more.
 FREE_MAIL = frozenset(
     (
@@ -108,19 +111,6 @@ def normal_email(text: str) -> str | None:
     return f"{local}@{domain}" if at and local and "." in domain else None
 
 
-def normal_phone(text: str, country: str | None) -> str | None:
-    """E.164; a national number needs its country. None when it cannot be a telephone number."""
-    try:
-        number = phonenumbers.parse(text, country)
-    except phonenumbers.NumberParseException:
-        return None
-    return (
-        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        if phonenumbers.is_possible_number(number)
-        else None
-    )
-
-
 def site_domain(website: str) -> str | None:
     """The host of an address without `www.`; None when there is none."""
     text = website.strip().casefold()
@@ -168,12 +158,19 @@ def _ends(word: str) -> tuple[str, str]:
 
 
 def _words(text: str) -> list[str]:
-    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
-    # "S.p.A." is one word.
-    return re.findall(r"\w+", re.sub(r"(?<=\b\w)\.(?=\w\b)|(?<=\b\w)\.(?=\s|$)", "", plain))
+    if text.isascii():
+        plain = text.lower()
+    else:
+        plain = "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
+    if "." in plain:
+        # "S.p.A." is one word.
+        plain = _DOTS.sub("", plain)
+    return _WORD.findall(plain)
 
 
 def _ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain
     try:
         return domain.encode("idna").decode()
     except UnicodeError:

@@ -250,10 +250,12 @@ def _turn(lead: Lead, move: str) -> Status:
 
 def blank(**given: Any) -> Lead:
     """A new lead of these facts; what is not given is unknown."""
-    empty: dict[str, Any] = dict.fromkeys(
-        (
-            *("campaign", "company", "country", "industry", "company_size", "website", "external_ref", "contact"),
-            *("estimated_value", "owner", "disqualified_reason"),
-        )
-    )
-    return Lead(**{**empty, "status": "new", "attributes": {}, "version": 1, **given})
+    return Lead(**{**_UNKNOWN, "attributes": {}, **given})
+
+
+_UNKNOWN: dict[str, Any] = {
+    **dict.fromkeys(("campaign", "company", "country", "industry", "company_size", "website", "external_ref", "contact")),
+    **dict.fromkeys(("estimated_value", "owner", "disqualified_reason")),
+    "status": "new",
+    "version": 1,
+}

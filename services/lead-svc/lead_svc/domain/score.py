@@ -1,5 +1,6 @@
 """Fit and engagement by rule (RULES 1): a pure function of facts, activities, a rule version and a time, explained item by item."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from ltc_rules.conditions import holds
 
 Band = Literal["cold", "warm", "hot"]
 _CENT = Decimal("0.01")
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,26 @@ class Score:
 
 def score(facts: Facts, activities: Sequence[Activity], rule: Rule, now: datetime) -> Score:
     """engagement(t) = sum over groups of cap(sum of w x 2^-(age / half-life)); fit does not decay."""
-    fit_items = _fit(facts, rule.body)
-    engagement_items = _engagement(activities, rule.body, now)
-    fit = sum((item.counted for item in fit_items), Decimal(0))
-    engagement = sum((item.counted for item in engagement_items), Decimal(0))
-    return Score(fit, engagement, band_of(fit + engagement, rule), rule.version, (*fit_items, *engagement_items))
+    return Scorer(rule, now).score(facts, activities)
+
+
+class Scorer:
+    """Scores many by one rule at one moment: what is the same for all of them is found out once."""
+
+    def __init__(self, rule: Rule, now: datetime) -> None:
+        self.rule, self.now = rule, now
+        self._engagement: dict[tuple[Activity, ...], tuple[list[Item], Decimal]] = {}
+
+    def score(self, facts: Facts, activities: Sequence[Activity]) -> Score:
+        """`score` of one of them."""
+        done = tuple(activities)
+        known = self._engagement.get(done)
+        if known is None:
+            items = _engagement(done, self.rule.body, self.now)
+            known = self._engagement[done] = items, _sum(items)
+        fit_items = _fit(facts, self.rule.body)
+        fit = _sum(fit_items)
+        return Score(fit, known[1], band_of(fit + known[1], self.rule), self.rule.version, (*fit_items, *known[0]))
 
 
 def band_of(total: Decimal, rule: Rule) -> Band:
@@ -112,6 +129,7 @@ def limit_of(item: Item, rule: Rule) -> Decimal:
     return exact(rule.body["caps"][item.group] if item.part == "engagement" else rule.body["fit_cap"])
 
 
+@functools.lru_cache(maxsize=1000, typed=True)
 def exact(number: Any) -> Decimal:
     """A number of the configuration, as it was written."""
     return Decimal(str(number))
@@ -137,22 +155,22 @@ def _with_article(noun: str) -> str:
 
 
 def _fit(facts: Facts, body: Mapping[str, Any]) -> list[Item]:
-    mail_domain = (facts.email or "").rpartition("@")[2].lower()
-    found: list[tuple[str, bool]] = [
-        ("industries", facts.industry in body["industries"]["targets"]),
-        ("size", facts.company_size is not None and facts.company_size >= body["size"]["from"]),
-        ("region", facts.country in body["region"]["targets"]),
-        ("free_mail", bool(mail_domain) and mail_domain in body["free_mail"]["domains"]),
-        ("no_website", not facts.website),
+    mail_domain = facts.email.rpartition("@")[2].lower() if facts.email else ""
+    held = [
+        name
+        for name, holding in (
+            ("industries", facts.industry in body["industries"]["targets"]),
+            ("size", facts.company_size is not None and facts.company_size >= body["size"]["from"]),
+            ("region", facts.country in body["region"]["targets"]),
+            ("free_mail", bool(mail_domain) and mail_domain in body["free_mail"]["domains"]),
+            ("no_website", not facts.website),
+        )
+        if holding
     ]
-    points_of = {name: exact(body[name]["points"]) for name, _ in found}
-    for each in body.get("conditions", ()):
-        found.append((each["code"], holds(each["when"], facts.values)))
-        points_of[each["code"]] = exact(each["points"])
-    items = [
-        Item("fit", name, "fit", points_of[name], points_of[name], None) for name, holding in found if holding and points_of[name]
-    ]
-    return [*items, *_limits("fit", items, {"fit": body["fit_cap"]} if "fit_cap" in body else {})]
+    counted = [(name, exact(body[name]["points"])) for name in held]
+    counted += [(each["code"], exact(each["points"])) for each in body.get("conditions", ()) if holds(each["when"], facts.values)]
+    items = [Item("fit", name, "fit", points, points, None) for name, points in counted if points]
+    return [*items, *_limits("fit", items, {"fit": body["fit_cap"]})] if "fit_cap" in body else items
 
 
 def _engagement(activities: Sequence[Activity], body: Mapping[str, Any], now: datetime) -> list[Item]:
@@ -166,6 +184,13 @@ def _engagement(activities: Sequence[Activity], body: Mapping[str, Any], now: da
         decayed = (points * Decimal(2) ** (-age / exact(weight["half_life_days"]))).quantize(_CENT)
         items.append(Item("engagement", activity.code, weight["group"], points, decayed, age.quantize(_CENT)))
     return [*items, *_limits("engagement", items, body["caps"])]
+
+
+def _sum(items: Sequence[Item]) -> Decimal:
+    total = _ZERO
+    for item in items:
+        total += item.counted
+    return total
 
 
 def _limits(part: Literal["fit", "engagement"], items: Sequence[Item], caps: Mapping[str, Any]) -> list[Item]:

@@ -18,7 +18,7 @@ from lead_svc.domain import segments as places
 from lead_svc.domain.duplicates import PossibleDuplicate, Verdict
 from lead_svc.domain.identity import Key
 from lead_svc.domain.lead import DuplicateLead, Lead, Outcome
-from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
+from lead_svc.domain.score import Activity, Rule, Score, Scorer, qualifies
 from lead_svc.domain.segments import Book
 from lead_svc.domain.visit import told
 from lead_svc.handlers import assignment, duplicates, history, merge, predictive, protection, scores, segments, visits
@@ -36,12 +36,14 @@ class Arrival:
 
     `visitor_id` names the browser it came with, whose touches and pages become the lead's; `touches` are those the caller kept.
     `outcome` is of one that comes with its history: it is not worked on any more, but learnt from.
+    `keys`, what it is recognised by, are given where they were found before.
     """
 
     lead: Lead
     activities: Sequence[Activity] = ()
     touches: Sequence[Touch] = ()
     visitor_id: UUID | None = None
+    keys: frozenset[Key] | None = None
     score: Score | None = None
     verdict: Verdict | None = None
     outcome: Outcome | None = None
@@ -71,7 +73,8 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book
     for arrival in arrivals:
         arrival.lead = places.classify(arrival.lead, book)
     new = await _keep(tx, arrivals)
-    keys = await protection.recognise(tx, [arrival.lead for arrival in new], rule)
+    known = {arrival.lead.id: arrival.keys for arrival in new if arrival.keys is not None}
+    keys = await protection.recognise(tx, [arrival.lead for arrival in new], rule, known)
     new = await _compare(tx, new, keys)
     await store.insert_activities(tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities])
     await visits.stitch(tx, new)
@@ -142,8 +145,9 @@ async def _place(tx: Transaction, new: Sequence[Arrival], book: Book) -> None:
 
 
 async def _score(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
+    scorer = Scorer(rule, tx.now)
     for arrival in new:
-        arrival.score = score(arrival.lead.facts, arrival.activities, rule, tx.now)
+        arrival.score = scorer.score(arrival.lead.facts, arrival.activities)
     scored = [(arrival.lead.id, arrival.activities, arrival.score) for arrival in new if arrival.score is not None]
     await scores.remember(tx, scored, rule)
 

@@ -1,8 +1,9 @@
-"""The verbs of imports: take a file, then work through it a chunk per transaction, so that a kill costs no row and doubles none."""
+"""The verbs of imports: take a file, then work through it some chunks per transaction, so that a kill costs no row and doubles none."""
 
 import asyncio
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from ltc_chassis import custom_fields
@@ -17,10 +18,13 @@ from lead_svc.domain.lead import blank
 from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity
 from lead_svc.handlers.capture import Arrival, capture_leads
+from lead_svc.handlers.protection import keys_of_lead, shared_domains
 from lead_svc.store import imports as store
 from lead_svc.store.imports import Import
+from lead_svc.store.leads import get_rule
 
-CHUNK = 1000
+CHUNK = 500
+CHUNKS_AT_ONCE = 4
 
 
 async def take_file(tx: Transaction, *, file_name: str, file: bytes, encoding: str | None, layout: Layout) -> Import:
@@ -42,49 +46,75 @@ def _next(records: Iterator[Record]) -> list[Record]:
     return list(itertools.islice(records, CHUNK))
 
 
-async def import_chunk(tx: Transaction) -> int:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A chunk as it was read; `arrivals` are of its `rows`, in their order."""
+
+    rows: list[Row]
+    refused: list[Refusal]
+    arrivals: list[Arrival]
+
+
+async def import_rows(tx: Transaction) -> int:
     """The next rows of the oldest unfinished import; the number handled, 0 when none is unfinished."""
     job = await store.claim_import(tx.conn)
     if job is None:
         return 0
-    records = await store.take_chunk(tx.conn, job.id)
-    read = _read(job, records, await custom_fields.load(tx.conn, "lead"))
-    rows = [row for row in read if isinstance(row, Row)]
-    refused = [row for row in read if isinstance(row, Refusal)]
-    imported, spoiled = await _capture(tx, rows)
-    await store.insert_refusals(tx.conn, job.id, sorted([*refused, *spoiled], key=lambda refusal: refusal.line))
-    await store.advance_import(
-        tx.conn,
-        job.id,
-        imported=imported,
-        duplicates=len(rows) - imported - len(spoiled),
-        refused=len(refused) + len(spoiled),
-        now=tx.now,
-    )
-    return max(len(records), 1)
+    chunks = await store.take_chunks(tx.conn, job.id, CHUNKS_AT_ONCE)
+    shared = shared_domains(await get_rule(tx.conn, tx.now))
+    own = await custom_fields.load(tx.conn, "lead")
+    # While the database works on one chunk, a thread reads the next one.
+    coming = (asyncio.create_task(asyncio.to_thread(_read, job, chunk, own, tx.now, shared)) for chunk in chunks)
+    ready = next(coming, None)
+    while ready is not None:
+        batch, ready = await ready, next(coming, None)
+        await _take(tx, job, batch)
+        await tx.flush()
+    if not chunks:
+        await store.advance_import(tx.conn, job.id, imported=0, duplicates=0, refused=0, now=tx.now)
+    return max(sum(len(chunk) for chunk in chunks), 1)
 
 
-def _read(job: Import, records: Sequence[Record], own: Sequence[FieldDef]) -> list[Row | Refusal]:
+def _read(job: Import, records: Sequence[Record], own: Sequence[FieldDef], now: datetime, shared: frozenset[str]) -> _Batch:
     """The rows. Where a field that the mapping or a default needs is gone since the file was taken, none can be."""
     try:
         reader = Reader(job.header, job.layout, own)
     except Invalid as error:
-        return [Refusal(record.line, error.field or "row", error.reason) for record in records]
-    return [reader.read(record.line, record.cells) for record in records]
+        return _Batch([], [Refusal(record.line, error.field or "row", error.reason) for record in records], [])
+    read = [reader.read(record.line, record.cells) for record in records]
+    rows = [row for row in read if isinstance(row, Row)]
+    arrivals = [_arrival(row, now) for row in rows]
+    for arrival in arrivals:
+        arrival.keys = keys_of_lead(arrival.lead, shared)
+    return _Batch(rows, [row for row in read if isinstance(row, Refusal)], arrivals)
 
 
-async def _capture(tx: Transaction, rows: Sequence[Row]) -> tuple[int, list[Refusal]]:
+async def _take(tx: Transaction, job: Import, batch: _Batch) -> None:
+    imported, spoiled = await _capture(tx, batch.rows, batch.arrivals)
+    await store.insert_refusals(tx.conn, job.id, sorted([*batch.refused, *spoiled], key=lambda refusal: refusal.line))
+    await store.advance_import(
+        tx.conn,
+        job.id,
+        imported=imported,
+        duplicates=len(batch.rows) - imported - len(spoiled),
+        refused=len(batch.refused) + len(spoiled),
+        now=tx.now,
+    )
+
+
+async def _capture(tx: Transaction, rows: Sequence[Row], arrivals: Sequence[Arrival]) -> tuple[int, list[Refusal]]:
     """How many of the rows are new leads now. A row that the database or a rule refuses is found by halving; it stops no other."""
     try:
         async with tx.savepoint():
-            return len(await capture_leads(tx, [_arrival(row, tx.now) for row in rows])), []
+            return len(await capture_leads(tx, arrivals)), []
     except Exception as error:
         if not isinstance(error, DomainError) and not is_refused(error):
             raise
         if len(rows) > 1:
             half = len(rows) // 2
-            first, second = await _capture(tx, rows[:half]), await _capture(tx, rows[half:])
-            return first[0] + second[0], [*first[1], *second[1]]
+            # What was tried has changed the arrivals; they are made anew.
+            tried = [await _capture(tx, part, [_arrival(row, tx.now) for row in part]) for part in (rows[:half], rows[half:])]
+            return sum(imported for imported, _ in tried), [refusal for _, spoiled in tried for refusal in spoiled]
         field, reason = (
             (error.field, error.reason) if isinstance(error, DomainError) else (None, "holds a value that cannot be kept")
         )

@@ -1,6 +1,6 @@
 """The verbs of protection: claim, extend, hand back, return to the pool. Lock order: the rep, then leads by id, then leases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -23,15 +23,15 @@ class PolicyExists(DomainError):
     """A version is never edited; a change is a new version with a beginning of its own."""
 
 
-async def recognise(tx: Transaction, new: Sequence[Lead], rule: Rule) -> dict[UUID, frozenset[Key]]:
-    """Keep what new leads are recognised by, and return it; duplicates of protected leads are protected with them."""
-    shared = frozenset(rule.body["free_mail"]["domains"]) | FREE_MAIL
-    keys = {
-        lead.id: keys_of(
-            company=lead.company, website=lead.website, country=lead.country, contact=lead.contact, shared_domains=shared
-        )
-        for lead in new
-    }
+async def recognise(
+    tx: Transaction, new: Sequence[Lead], rule: Rule, known: Mapping[UUID, frozenset[Key]] | None = None
+) -> dict[UUID, frozenset[Key]]:
+    """Keep what new leads are recognised by, and return it; duplicates of protected leads are protected with them.
+
+    Keys that were found before are `known`.
+    """
+    shared, known = shared_domains(rule), known or {}
+    keys = {lead.id: known[lead.id] if lead.id in known else keys_of_lead(lead, shared) for lead in new}
     await duplicates.insert_keys(tx.conn, keys)
     if any(keys.values()):
         await protection.cover_new(tx.conn, [lead_id for lead_id, some in keys.items() if some])
@@ -42,6 +42,15 @@ async def recognise_anew(tx: Transaction, lead: Lead, rule: Rule) -> None:
     """What a (locked) lead is recognised by has changed."""
     await duplicates.delete_keys(tx.conn, lead.id)
     await recognise(tx, [lead], rule)
+
+
+def shared_domains(rule: Rule) -> frozenset[str]:
+    """Domains of free mail, which say nothing about a company."""
+    return frozenset(rule.body["free_mail"]["domains"]) | FREE_MAIL
+
+
+def keys_of_lead(lead: Lead, shared: frozenset[str]) -> frozenset[Key]:
+    return keys_of(company=lead.company, website=lead.website, country=lead.country, contact=lead.contact, shared_domains=shared)
 
 
 class Claimed(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from ltc_chassis import custom_fields
@@ -29,15 +30,13 @@ async def add_rule(tx: Transaction, rule: Rule, valid_from: datetime, by: str) -
 
 async def remember(tx: Transaction, scored: Iterable[Scored], rule: Rule) -> None:
     """Keep the band that was told of (locked or new) leads, and when to look at them again."""
-    told = [
-        Told(
-            lead_id,
-            result.band,
-            score_rules.ceiling(rule, result),
-            rule.version,
-            score_rules.next_look(done, rule, result, tx.now),
-        )
-        for lead_id, done, result in scored
-    ]
+    # Of a bulk most did the same at the same moment: what follows from it is found out once.
+    ahead: dict[tuple[tuple[Activity, ...], Decimal], tuple[Decimal, datetime | None]] = {}
+    told = []
+    for lead_id, done, result in scored:
+        same = (tuple(done), result.fit)
+        if same not in ahead:
+            ahead[same] = (score_rules.ceiling(rule, result), score_rules.next_look(done, rule, result, tx.now))
+        told.append(Told(lead_id, result.band, ahead[same][0], rule.version, ahead[same][1]))
     if told:
         await store.save_told(tx.conn, told)

@@ -54,7 +54,12 @@ async def insert_chunk(conn: Connection, import_id: UUID, number: int, records: 
 
 
 async def claim_import(conn: Connection) -> Import | None:
-    """The oldest unfinished import that no other replica works on, locked until the transaction ends."""
+    """The oldest unfinished import, locked until the transaction ends; None while another transaction imports.
+
+    One at a time: two that hold the same references in different chunks would wait for each other.
+    """
+    if not await conn.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended('lead.import', 0))"):
+        return None
     row = await conn.fetchrow(
         """
         SELECT id, file_name, header, mapping, nulls, defaults, outcomes, state, total, processed, imported, duplicates, refused, created_at,
@@ -65,16 +70,17 @@ async def claim_import(conn: Connection) -> Import | None:
     return None if row is None else _import(row)
 
 
-async def take_chunk(conn: Connection, import_id: UUID) -> list[Record]:
-    """The next records of a (locked) import, which are then gone; none when all are taken."""
-    taken = await conn.fetchval(
+async def take_chunks(conn: Connection, import_id: UUID, limit: int) -> list[list[Record]]:
+    """The next chunks of a (locked) import, which are then gone; none when all are taken."""
+    taken = await conn.fetch(
         """
-        DELETE FROM import_chunk WHERE import_id = $1
-          AND number = (SELECT min(number) FROM import_chunk WHERE import_id = $1) RETURNING records
+        DELETE FROM import_chunk WHERE import_id = $1 AND number IN (
+            SELECT number FROM import_chunk WHERE import_id = $1 ORDER BY number LIMIT $2) RETURNING number, records
         """,
-        import_id,
+        *(import_id, limit),
     )
-    return [] if taken is None else [Record(line, cells) for line, *cells in orjson.loads(taken)]
+    chunks = [orjson.loads(row["records"]) for row in sorted(taken, key=lambda row: row["number"])]
+    return [[Record(line, cells) for line, *cells in chunk] for chunk in chunks]
 
 
 async def advance_import(

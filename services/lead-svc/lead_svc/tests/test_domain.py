@@ -1,6 +1,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from ltc_rules.countries import country_code
 from ltc_rules.tables import Record, read_table
 
 from lead_svc.domain import lead as rules
+from lead_svc.domain import phone
 from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity, Facts, qualifies, score
 from lead_svc.tests.builders import NOW, RULE, lead
@@ -69,6 +71,22 @@ def test_wrong_moves_are_named() -> None:
 @pytest.mark.parametrize(("text", "code"), [("India", "IN"), ("de", "DE"), ("USA", "US"), ("Atlantis", None), ("Vietnam", "VN")])
 def test_countries_are_known_by_code_or_name(text: str, code: str | None) -> None:
     assert country_code(text) == code
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)),
+    st.text("0123456789", min_size=4, max_size=13),
+    st.sampled_from(["", "0", "00", "1", "+", "(0"]),
+    st.sampled_from(["", " ", "-", ") "]),
+    st.booleans(),
+)
+def test_the_quick_way_to_a_phone_number_agrees_with_the_parser(
+    country: str, digits: str, begin: str, sign: str, coded: bool
+) -> None:
+    code = str(phonenumbers.country_code_for_region(country)) if coded else ""
+    text = f"{begin}{code}{digits[:3]}{sign}{digits[3:]}"
+    assert phone.normal_phone(text, country) == phone.parsed(text, country)
+    assert phone.normal_phone(text, None) == phone.parsed(text, None)
 
 
 LAYOUT = Layout(

@@ -255,21 +255,21 @@ async def test_two_workers_at_once_take_each_row_once(client: httpx.AsyncClient,
 async def test_an_import_rolled_back_in_the_middle_goes_on_where_it_was(
     db: Database, client: httpx.AsyncClient, run_timer: Run, emitted: Emissions
 ) -> None:
-    rows = "".join(f"r{number},web,Google,DE\n" for number in range(2500))
+    rows = "".join(f"r{number},web,Google,DE\n" for number in range(4500))
     reply = await client.post("/v1/imports", **import_form(HEADER + rows, MAPPING))
     async with db.transaction() as tx:
-        assert await imports.import_chunk(tx) == imports.CHUNK
+        assert await imports.import_rows(tx) == 2000
     with pytest.raises(RuntimeError):
-        await _fail_after_a_chunk(db)
+        await _fail_before_the_commit(db)
     await run_timer(IMPORT)
     done = (await client.get(f"/v1/imports/{reply.json()['id']}")).json()
-    assert (done["state"], done["imported"], done["duplicates"]) == ("done", 2500, 0)
-    assert len({event.event.external_ref for event in await emitted() if event.topic == "lead.captured"}) == 2500
+    assert (done["state"], done["imported"], done["duplicates"]) == ("done", 4500, 0)
+    assert len({event.event.external_ref for event in await emitted() if event.topic == "lead.captured"}) == 4500
 
 
-async def _fail_after_a_chunk(db: Database) -> None:
+async def _fail_before_the_commit(db: Database) -> None:
     async with db.transaction() as tx:
-        await imports.import_chunk(tx)
+        await imports.import_rows(tx)
         raise RuntimeError("before the commit")
 
 

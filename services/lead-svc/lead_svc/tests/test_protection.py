@@ -16,7 +16,8 @@ from ltc_chassis.timers import Timer
 from ltc_contracts.events import Contact
 
 from lead_svc.domain import protection as rules
-from lead_svc.domain.identity import keys_of, normal_email, normal_name, normal_phone, site_domain
+from lead_svc.domain.identity import keys_of, normal_email, normal_name, site_domain
+from lead_svc.domain.phone import normal_phone
 from lead_svc.domain.protection import Lease, Policy, Situation
 from lead_svc.tests.builders import capture, import_form, timer
 
