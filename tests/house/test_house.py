@@ -59,7 +59,7 @@ def test_every_service_has_the_same_rooms() -> None:
             assert (package / room).exists(), f"{service.name} lacks {room}"
         for room in ("api", "consumers", "handlers", "domain", "store", "tests"):
             assert (package / room).is_dir() or (package / f"{room}.py").exists(), f"{service.name} lacks {room}"
-        assert len(text_of(package / "app.py").splitlines()) <= 80, f"{service.name}: app.py is a table of contents"
+        assert len(text_of(package / "app.py").splitlines()) <= 60, f"{service.name}: app.py is a table of contents"
         assert len(text_of(package / "settings.py").splitlines()) <= 30, f"{service.name}: settings.py"
         assert (service / "README.md").exists()
 

@@ -4,27 +4,7 @@ from fastapi import FastAPI
 from ltc_chassis import custom_fields
 from ltc_chassis.app import Service, build
 
-from lead_svc import consumers, timers
-from lead_svc.api import (
-    assignment,
-    campaigns,
-    changes,
-    disqualification,
-    duplicate_scans,
-    duplicates,
-    feedback,
-    imports,
-    journeys,
-    leads,
-    nurture,
-    nurture_public,
-    predictive,
-    protection,
-    scores,
-    segments,
-    visits,
-    what_if,
-)
+from lead_svc import api, consumers, timers
 from lead_svc.settings import Settings
 
 
@@ -35,28 +15,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="lead",
             package="lead_svc",
             settings=settings or Settings(),
-            routers=[
-                leads.router,
-                imports.router,
-                changes.router,
-                segments.router,
-                custom_fields.routes(entities=("lead",)),
-                protection.router,
-                duplicates.router,
-                duplicate_scans.router,
-                assignment.router,
-                campaigns.router,
-                what_if.router,  # before the versions of rules, whose paths it would meet
-                scores.router,
-                disqualification.router,
-                visits.router,
-                visits.public,
-                predictive.router,
-                journeys.router,
-                nurture.router,
-                nurture_public.router,
-                feedback.router,
-            ],
+            routers=[*api.ROUTERS, custom_fields.routes(entities=("lead",))],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
             mails=True,
