@@ -1,20 +1,24 @@
-"""HTTP in: routers whose changing routes run in one transaction, scopes, and the things a route may ask for."""
+"""HTTP in: routers whose changing routes run in one transaction, scopes, and the things a route may ask for.
+
+A route that takes a larger body than usual says so: `dependencies=[scope("imports:write"), body_up_to(21 * MB)]`; see `limits`.
+"""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from ltc_chassis import errors, idempotency
+from ltc_chassis import errors, idempotency, limits
 from ltc_chassis.auth import COOKIE, Principal
 from ltc_chassis.db import Connection, Transaction
 from ltc_chassis.errors import Unauthenticated
+from ltc_chassis.limits import KB, MB, BodyUpTo, body_up_to
 from ltc_chassis.paging import Page, PageArgs
 from ltc_chassis.runtime import Runtime
 
-__all__ = ["Conn", "Now", "Page", "PageArgs", "Principal", "Tx", "router", "runtime_of", "scope"]
+__all__ = ["KB", "MB", "Conn", "Now", "Page", "PageArgs", "Principal", "Tx", "body_up_to", "router", "runtime_of", "scope"]
 
 _READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -75,17 +79,33 @@ class TransactionalRoute(APIRoute):
     """A changing request is one transaction: handler, outbox and stored answer commit together, before the reply is sent."""
 
     idempotent = True
+    # Of a body, in bytes; None is `settings.max_body_bytes`.
+    largest_body: ClassVar[int | None] = None
+
+    @property
+    def body_limit(self) -> int | None:
+        """How many bytes of a body this route takes: what it declares by `body_up_to`, or its router; None is what is usual."""
+        declared = [each.dependency.largest for each in self.dependencies if isinstance(each.dependency, BodyUpTo)]
+        return declared[-1] if declared else self.largest_body
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
+        largest = self.body_limit
+
+        async def bounded(request: Request) -> Response:
+            limits.limit(request, largest or runtime_of(request).settings.max_body_bytes)
+            return await inner(request)
+
         if not (self.methods or set()) - _READING:
-            return inner
+            return bounded
 
         async def in_transaction(request: Request) -> Response:
-            # Who is not allowed in gets no connection of ours.
+            # Who is not allowed in gets no connection of ours, and neither does who is still sending.
             for dependency in self.dependencies:
                 if isinstance(dependency.dependency, Guard):
                     dependency.dependency.check(request)
+            limits.limit(request, largest or runtime_of(request).settings.max_body_bytes)
+            await limits.read(request)
             try:
                 async with runtime_of(request).db.transaction() as tx:
                     request.state.tx = tx

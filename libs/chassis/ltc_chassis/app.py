@@ -80,7 +80,7 @@ def build(service: Service) -> FastAPI:
     mail_router = [mail_routes.router] if service.mails else []
     for router in (*service.routers, *mail_router, operations.router, operations.documents, health.router):
         app.include_router(router)
-    app.add_middleware(BodyLimit, max_bytes=service.settings.max_body_bytes)
+    app.add_middleware(BodyLimit, usual=service.settings.max_body_bytes)
     app.add_middleware(HttpTelemetry, telemetry=runtime.telemetry)
     return app
 

@@ -1,48 +1,110 @@
-"""Requests are bounded in size before anything reads them."""
+"""Requests are bounded in size while they are read: each route says how much it takes, beside its path.
 
+    @router.post("/imports", dependencies=[scope("imports:write"), body_up_to(21 * MB)])
+    ROUTER = public_router(prefix="/f", tags=["forms"], why="...", largest_body=32 * KB)
+
+Without a word a route of `api.router` takes `settings.max_body_bytes` (1 MB), one of `pages.public_router` 64 KB. More is answered
+with 413 `body-too-large`, whether the length was announced or not, and before a transaction begins; `await request.body()` inside a
+route costs nothing more. `tests/house/test_body_limits.py` lists every route that takes more than usual: a new one is a decision.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, Request
+from ltc_contracts.errors import DomainError
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ltc_chassis.errors import problem
+KB = 1024
+MB = 1024 * 1024
+PUBLIC = 64 * KB
+_KEY = "ltc.body"
+# A length of more digits is no length, and Python refuses to turn very many of them into a number.
+_DIGITS = 18
+
+
+class BodyTooLarge(DomainError):
+    """The body has more bytes than this route takes."""
+
+    kind = "too_large"
+
+
+class BodyIncomplete(DomainError):
+    """The connection ended before the body did; nothing was done."""
+
+    kind = "invalid"
+
+
+class BodyUpTo:
+    """How many bytes a route takes; see `body_up_to`."""
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+
+    async def __call__(self) -> None:
+        # Asked by the route before its body is read, not by FastAPI.
+        return
+
+
+def body_up_to(largest: int) -> Any:
+    """A route dependency: its body may have this many bytes, instead of what is usual."""
+    if largest < 1:
+        raise ValueError("a route without a body needs no limit")
+    return Depends(BodyUpTo(largest))
+
+
+@dataclass(slots=True)
+class _Allowance:
+    most: int
+    announced: int
+    taken: int = 0
+
+    def check(self) -> None:
+        if max(self.announced, self.taken) > self.most:
+            raise BodyTooLarge(f"at most {self.most} bytes are accepted here")
 
 
 class BodyLimit:
-    """ASGI middleware: a body over the limit gets 413, whether it announces its length or not."""
+    """ASGI middleware: counts what is read of a body, and stops it where the limit of the route, or else `usual`, is passed."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, usual: int) -> None:
         self._app = app
-        self._max = max_bytes
+        self._usual = usual
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        too_large = problem(413, "body-too-large", "Too large", f"at most {self._max} bytes are accepted here")
-        if not announced.isdigit() or int(announced) > self._max:
-            await too_large(scope, receive, send)
-            return
-        if announced != b"0" or b"transfer-encoding" not in dict(scope["headers"]):
-            await self._app(scope, receive, send)
-            return
-        # Chunked: read it here, up to the limit, and hand it on in one piece.
-        body = bytearray()
-        while True:
+        allowance = scope[_KEY] = _Allowance(self._usual, _announced(scope))
+
+        async def counted() -> Message:
             message = await receive()
-            if message["type"] != "http.request":
-                return
-            body += message.get("body", b"")
-            if len(body) > self._max:
-                await too_large(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
-        handed = False
+            if message["type"] == "http.request":
+                allowance.taken += len(message.get("body", b""))
+                allowance.check()
+            return message
 
-        async def whole() -> Message:
-            nonlocal handed
-            if handed:
-                return await receive()
-            handed = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
+        await self._app(scope, counted, send)
 
-        await self._app(scope, whole, send)
+
+def limit(request: Request, most: int) -> None:
+    """From here on this request's body has at most so many bytes. Raises `BodyTooLarge` where it is known to have more."""
+    allowance: _Allowance = request.scope[_KEY]
+    allowance.most = most
+    allowance.check()
+
+
+async def read(request: Request) -> None:
+    """Read the body, up to the limit, for everybody who asks for it later. Raises `BodyTooLarge`, `BodyIncomplete`."""
+    try:
+        await request.body()
+    except ClientDisconnect as error:
+        raise BodyIncomplete("the connection ended before the body did") from error
+
+
+def _announced(scope: Scope) -> int:
+    text = dict(scope["headers"]).get(b"content-length", b"")
+    if not text.isdigit():
+        return 0
+    return int(text) if len(text) <= _DIGITS else 10**_DIGITS

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from ltc_contracts.errors import DomainError
 
-from ltc_chassis import errors
+from ltc_chassis import errors, limits
 from ltc_chassis.api import Guard, TransactionalRoute, runtime_of
 from ltc_chassis.errors import TooManyRequests
 
@@ -36,6 +36,7 @@ _ZH = {
 _ZH_REASONS = {
     "not_found": "此链接无效。请检查链接是否完整。",
     "gone": "此链接已过期，请索取新的链接。",
+    "too_large": "提交的内容过大，请缩短后重试。",
     "too_many": "请稍后再试。",
 }
 
@@ -47,6 +48,7 @@ class PublicRoute(TransactionalRoute):
 
     why: ClassVar[str] = ""
     idempotent = False
+    largest_body = limits.PUBLIC
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
@@ -63,15 +65,17 @@ class PublicRoute(TransactionalRoute):
         return _refusal(request, error) if isinstance(error, DomainError) else super().refusal(request, error)
 
 
-def public_router(*, prefix: str, tags: list[str], why: str) -> APIRouter:
-    """A router whose routes need no bearer token, for the reason `why`; changing routes run in one transaction.
+def public_router(*, prefix: str, tags: list[str], why: str, largest_body: int = limits.PUBLIC) -> APIRouter:
+    """A router whose routes need no bearer token, for the reason `why`; changing routes run in one transaction, and take a body of
+    at most `largest_body` bytes (of a single route: `body_up_to`).
 
     Each route checks by itself what it is given: a signed link (`links.verify`), a signature, a published form. Routes that
     change something, or cost something, take a `Throttle`.
     """
     if len(why) < 10:
         raise ValueError("say in a sentence why these routes are open to everybody")
-    return APIRouter(prefix=prefix, tags=list(tags), route_class=type("PublicRoute", (PublicRoute,), {"why": why}))
+    route_class = type("PublicRoute", (PublicRoute,), {"why": why, "largest_body": largest_body})
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=route_class)
 
 
 class Throttle(Guard):

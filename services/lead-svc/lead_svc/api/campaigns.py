@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import UploadFile
-from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
+from ltc_chassis.api import KB, MB, Conn, Page, PageArgs, Principal, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid
@@ -21,7 +21,7 @@ from lead_svc.store import campaigns as store
 router = make_router(prefix="/v1", tags=["campaigns"])
 Writer = Annotated[Principal, scope("campaigns:write")]
 Count = Annotated[int, Field(ge=0, lt=10**15)]
-_LARGEST_FILE = 1024 * 1024
+_LARGEST_FILE = MB
 _MOST_ROWS = 10_000
 _LONGEST_WINDOW = timedelta(days=400)
 
@@ -214,7 +214,8 @@ async def record_rows(body: SpendRows, tx: Tx, caller: Writer) -> Recorded:
     return _recorded(len(rows), *await handlers.record_spend(tx, rows, by=caller.subject))
 
 
-@router.post("/campaign-spend/file", dependencies=[scope("campaigns:write")])
+# The file, and what a form puts around it.
+@router.post("/campaign-spend/file", dependencies=[scope("campaigns:write"), body_up_to(MB + 64 * KB)])
 async def record_file(file: UploadFile, tx: Tx, caller: Writer) -> Recorded:
     """Spend as CSV (campaign, day, amount, currency, source, clicks, impressions): UTF-8, at most 1 MB and 10,000 rows."""
     content = await file.read(_LARGEST_FILE + 1)

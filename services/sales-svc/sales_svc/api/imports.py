@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Form, UploadFile
-from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
+from ltc_chassis.api import MB, Conn, Page, PageArgs, Principal, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.errors import DomainError, Invalid
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -67,7 +67,8 @@ class RefusalView(BaseModel):
     reason: str
 
 
-@router.post("/imports", status_code=202, dependencies=[scope("imports:write")])
+# The file, its mapping, and what a form puts around them.
+@router.post("/imports", status_code=202, dependencies=[scope("imports:write"), body_up_to(21 * MB)])
 async def start_import(
     tx: Tx,
     caller: Annotated[Principal, scope("imports:write")],

@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
-from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
+from ltc_chassis.api import MB, Conn, Now, Page, PageArgs, Principal, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError
@@ -281,7 +281,8 @@ async def list_price_changes(code: str, price_id: UUID, conn: Conn, page: PageAr
     return page.of([ChangeView.of(row) for row in rows], key=lambda view: view.id)
 
 
-@router.post("/price-books/{code}/import", dependencies=[scope("catalogue:write")])
+# The most rows that are read, in UTF-16 and with room.
+@router.post("/price-books/{code}/import", dependencies=[scope("catalogue:write"), body_up_to(8 * MB)])
 async def import_prices(
     code: str, request: Request, tx: Tx, caller: Writer, close_previous: bool = False, partial: bool = False
 ) -> ImportView:
