@@ -178,12 +178,12 @@ async def look(conn: Connection, tables: Mapping[str, Table], who: Who) -> list[
         if table.rows:
             cells = _list(f"t.{_quoted(column)}" for column in (table.names if table.delete else table.personal)) or "''"
             row = await conn.fetchrow(
-                "SELECT found, digest FROM personal_look($1::text::regclass, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "SELECT amount, digest FROM personal_look($1::text::regclass, $2, $3, $4, $5, $6, $7, $8, $9)",
                 *(name, _placed(table.rows), cells, *_person(who)),
             )
             assert row is not None
-            if row["found"]:
-                found.append(Found(name, row["found"], row["digest"]))
+            if row["amount"]:
+                found.append(Found(name, row["amount"], row["digest"]))
     return found
 
 

@@ -1,13 +1,13 @@
 -- A person's rows, whatever the table. `ltc_chassis/personal.py` says which rows and what becomes of each column; the texts come from
 -- there alone, the values of the person come as parameters: $1 to $3 ids, $4 and $5 texts, $6 hashes.
 CREATE FUNCTION personal_look(
-    tab regclass, wanted text, cells text, a uuid[], b uuid[], c uuid[], d text[], e text[], f bytea[], OUT found bigint, OUT digest text
+    tab regclass, wanted text, cells text, a uuid[], b uuid[], c uuid[], d text[], e text[], f bytea[], OUT amount bigint, OUT digest text
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     EXECUTE format(
         'SELECT count(*), md5(coalesce(string_agg(cell, '''' ORDER BY cell), ''''))
          FROM (SELECT md5(jsonb_build_array(%s)::text) AS cell FROM %s t WHERE %s) AS cells', cells, tab, wanted)
-        INTO found, digest USING a, b, c, d, e, f;
+        INTO amount, digest USING a, b, c, d, e, f;
 END $$;
 
 CREATE FUNCTION personal_lines(
