@@ -3,12 +3,17 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from sales_svc.handlers import contracts, forecasts, imports, quotes, renewals
+from sales_svc.handlers import contracts, forecasts, imports, quote_links, quotes, renewals
 
 
 async def expire_quotes(tx: Transaction) -> int:
     """Quotes past their last day are no longer an offer."""
     return await quotes.expire_quotes(tx, limit=100)
+
+
+async def remind_of_quotes(tx: Transaction) -> int:
+    """Customers whose offer ends soon are reminded once."""
+    return await quote_links.remind(tx, limit=100)
 
 
 async def expire_contracts(tx: Transaction) -> int:
@@ -38,6 +43,7 @@ async def take_snapshot(tx: Transaction) -> int:
 
 TIMERS = [
     Timer("expire-quotes", expire_quotes, every=1.0),
+    Timer("remind-of-quotes", remind_of_quotes, every=1.0),
     Timer("expire-contracts", expire_contracts, every=1.0),
     Timer("remind-of-renewals", remind_of_renewals, every=1.0),
     Timer("turn-terms", turn_terms, every=1.0),

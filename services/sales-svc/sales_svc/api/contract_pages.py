@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 from ltc_chassis import links, pages
 from ltc_chassis.api import Tx, runtime_of
 from ltc_chassis.db import Transaction
-from ltc_chassis.pages import Throttle, language_of
+from ltc_chassis.pages import language_of
 from ltc_contracts.errors import Invalid
 
-from sales_svc.api.contract_proofs import certificate, paper
-from sales_svc.api.contracts import place_of
+from sales_svc.api.contract_proofs import certificate
+from sales_svc.api.documents import ACT, READ, paper, place_of
 from sales_svc.domain import contract as rules
 from sales_svc.domain import contract_print, proof
 from sales_svc.domain.contract import Contract
@@ -23,8 +23,6 @@ from sales_svc.store import contracts, proofs
 
 WHY = "The signed link in the path is the permission to read and sign this one contract, until it expires."
 router = pages.public_router(prefix="/c", tags=["contract pages"], why=WHY)
-READ = [Depends(Throttle(60, per_s=60))]
-ACT = [Depends(Throttle(20, per_s=60))]
 
 
 @router.get("/{token}", dependencies=READ)

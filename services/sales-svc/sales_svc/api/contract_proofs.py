@@ -9,7 +9,8 @@ from ltc_chassis.api import Conn, Principal, Tx, runtime_of, scope
 from ltc_chassis.api import router as make_router
 from pydantic import BaseModel
 
-from sales_svc.api.contracts import Number, place_of
+from sales_svc.api.contracts import Number
+from sales_svc.api.documents import paper, place_of
 from sales_svc.domain.contract import require_signed
 from sales_svc.domain.proof import Happening, Record
 from sales_svc.handlers import contract_papers, contract_trail
@@ -98,13 +99,3 @@ async def certificate(tx: Tx, contract_id: UUID) -> Response:
     require_signed(contract)
     version = await contracts.get_version(tx.conn, contract_id, contract.contract_version)
     return paper(await contract_papers.certificate(tx, contract, version), f"{contract.number}-certificate")
-
-
-def paper(pdf: bytes, name: str) -> Response:
-    """A PDF to look at, kept by nobody on the way."""
-    headers = {
-        "Content-Disposition": f'inline; filename="{name}.pdf"',
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(pdf, media_type="application/pdf", headers=headers)

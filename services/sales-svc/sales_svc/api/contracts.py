@@ -8,17 +8,16 @@ from uuid import UUID
 from fastapi import Query, Request
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
-from ltc_chassis.pages import client_of
 from ltc_contracts.events.model import Code, Name
 from pydantic import BaseModel, Field
 
 from sales_svc.api.clauses import ClauseText, TermsBody
+from sales_svc.api.documents import place_of
 from sales_svc.api.shapes import Body
 from sales_svc.domain import negotiation as words
 from sales_svc.domain.contract import Contract, ContractState, ContractVersion
 from sales_svc.domain.contract_template import MOST_CLAUSES
 from sales_svc.domain.negotiation import Addition, Change, Op, What
-from sales_svc.domain.proof import Place
 from sales_svc.handlers import contract_trail
 from sales_svc.handlers import contracts as handlers
 from sales_svc.store import contracts
@@ -151,12 +150,6 @@ class DifferencesView(BaseModel):
 class LinkView(BaseModel):
     url: str
     expires_at: datetime
-
-
-def place_of(request: Request) -> Place:
-    """From where the caller acts, as far as it is known."""
-    agent = "".join(each for each in request.headers.get("user-agent", "")[:500] if each.isprintable())
-    return Place(client_of(request)[:100], agent or None)
 
 
 @router.post("/quotes/{quote_id}/contract", status_code=201, dependencies=[scope("contracts:write")])

@@ -47,10 +47,13 @@ class PolicyView(BaseModel):
 
 
 class RepBody(Body):
+    """`email` is where the rep is told what customers say to offers."""
+
     team: Name | None = None
     manager: Name | None = None
     region: Name | None = None
     active: bool = True
+    email: Annotated[str, Field(max_length=254)] | None = None
     version: Version | None = None
 
 
@@ -61,6 +64,7 @@ class RepView(BaseModel):
     manager: str | None
     region: str | None
     active: bool
+    email: str | None
     version: int
 
     @classmethod

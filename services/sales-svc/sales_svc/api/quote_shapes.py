@@ -16,7 +16,9 @@ from sales_svc.domain.catalogue import Period
 from sales_svc.domain.line import subtotals, totals
 from sales_svc.domain.position import Item, Payment, Wanted
 from sales_svc.domain.quote import Quote
+from sales_svc.domain.quote_answer import REMIND_DAYS_BEFORE
 from sales_svc.domain.quote_difference import Difference
+from sales_svc.handlers.quote_links import Recipient
 from sales_svc.handlers.quotes import Content
 
 Language = Literal["en", "zh"]
@@ -105,16 +107,33 @@ class Rejection(Body):
     reason: Text | None = None
 
 
+class NewLink(Body):
+    """`email` null: nobody is mailed, hand the link over. `remind_days_before` the last day a reminder is mailed; null: none."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254)] | None = None
+    name: Name | None = None
+    remind_days_before: Annotated[int, Field(ge=0, le=90)] | None = REMIND_DAYS_BEFORE
+
+    def recipient(self) -> Recipient:
+        return Recipient(self.email, self.name, self.remind_days_before)
+
+
+class Addressee(NewLink):
+    email: Annotated[str, Field(min_length=3, max_length=254)]
+
+
 class Acceptance(Body):
-    """`name`: who of the customer's said so."""
+    """`name`: who of the customer's said so; `order_reference`: the customer's own number for the order."""
 
     name: Name | None = None
+    order_reference: Annotated[str, Field(min_length=1, max_length=100)] | None = None
 
 
 class Send(Body):
-    """`supersede`: earlier versions are no longer offers."""
+    """`supersede`: earlier versions are no longer offers. Each recipient gets a link to the offer by mail, with the PDF."""
 
     supersede: bool = False
+    recipients: Annotated[list[Addressee], Field(default_factory=list, max_length=10)]
 
 
 class Recurring(BaseModel):

@@ -8,6 +8,7 @@ from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, runtime_of, sco
 from ltc_chassis.api import router as make_router
 from ltc_contracts.errors import Invalid
 
+from sales_svc.api.documents import paper
 from sales_svc.api.quote_shapes import Acceptance, ChangedQuote, Copy, DifferenceView, NewQuote, QuoteView, Rejection, Send
 from sales_svc.api.shapes import IfMatch
 from sales_svc.domain.quote import QuoteState
@@ -81,15 +82,16 @@ async def reject_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Rejection |
 @router.post("/quotes/{quote_id}/accept", dependencies=[scope("quotes:write")])
 async def accept_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Acceptance | None = None) -> QuoteView:
     """The customer accepts this version, as we were told; the others are superseded."""
-    answer = Answer("api", by=caller.subject, name=body.name if body else None)
+    given = body or Acceptance()
+    answer = Answer("api", by=caller.subject, name=given.name, order_reference=given.order_reference)
     return QuoteView.of(await handlers.accept_quote(tx, quote_id, answer))
 
 
 @router.post("/quotes/{quote_id}/send", dependencies=[scope("quotes:write")])
 async def send_quote(quote_id: UUID, tx: Tx, caller: Writer, body: Send | None = None) -> QuoteView:
-    """Send the offer to the customer. What exceeds the author's authority needs approval first."""
-    supersede = body.supersede if body else False
-    return QuoteView.of(await handlers.send_quote(tx, quote_id, by=caller.subject, supersede=supersede))
+    """Send the offer to the customer, by links where recipients are named. What exceeds the author's authority needs approval first."""
+    supersede, recipients = (body.supersede, [each.recipient() for each in body.recipients]) if body else (False, [])
+    return QuoteView.of(await handlers.send_quote(tx, quote_id, by=caller.subject, supersede=supersede, recipients=recipients))
 
 
 @router.get("/quotes/{quote_id}/pdf", dependencies=[scope("quotes:read")])
@@ -98,4 +100,4 @@ async def get_pdf(quote_id: UUID, request: Request) -> Response:
     async with runtime_of(request).db.transaction() as tx:
         quote = await quotes.get_quote(tx.conn, quote_id)
         pdf, _ = await papers.paper_of(tx.conn, quote, tx.now)
-    return Response(pdf, media_type="application/pdf", headers={"Content-Disposition": f'inline; filename="{quote.number}.pdf"'})
+    return paper(pdf, quote.number)

@@ -10,7 +10,7 @@ from ltc_chassis.api import router as make_router
 from ltc_contracts.events.model import Text
 from pydantic import BaseModel, Field
 
-from sales_svc.api.contracts import place_of
+from sales_svc.api.documents import place_of
 from sales_svc.api.shapes import Body
 from sales_svc.domain.renewal import Policy, Term, TermState
 from sales_svc.handlers import renewals as handlers

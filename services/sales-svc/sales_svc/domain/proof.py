@@ -88,11 +88,11 @@ class Check:
         return self.expected == self.found
 
 
-def typed_name(name: str) -> str:
+def typed_name(name: str, field: str = "signed_by") -> str:
     """A name as a person types it: at least two letters on one line. Raises `Invalid`."""
     cleaned = " ".join(name.split())
     if len(cleaned) < _SHORTEST_NAME or not any(each.isalpha() for each in cleaned) or not cleaned.isprintable():
-        raise Invalid("type your full name", field="signed_by")
+        raise Invalid("type your full name", field=field)
     return cleaned
 
 

@@ -2,13 +2,14 @@
 
 from datetime import date
 
-from ltc_chassis import letterhead, mailroom
+from ltc_chassis import mailroom
 from ltc_chassis.db import Transaction
 from ltc_chassis.mailroom import Mail
 
 from sales_svc.domain.contract import Contract
 from sales_svc.domain.contract_text import in_words
 from sales_svc.domain.renewal import Policy, Reminder, Term
+from sales_svc.handlers.letters import greeting, on_one_line, our_name
 
 _TO_SIGN = {
     "en": (
@@ -21,20 +22,17 @@ _TO_SIGN = {
         "{greeting}\n\n请阅读合同 {number}，并于 {day} 前签署：\n\n{url}\n\n此链接仅供您使用，请勿转发给无权签署的人员。\n\n{us}\n",
     ),
 }
-_GREETING = {"en": ("Dear {name},", "Good day,"), "zh": ("{name}：", "您好：")}
 
 
 async def mail_link(tx: Transaction, contract: Contract, url: str, *, to: str, name: str | None) -> None:
     """The customer gets the link to sign; sent again, the mail goes again. Raises `BadAddress`."""
     language = contract.language if contract.language in _TO_SIGN else "en"
     subject, text = _TO_SIGN[language]
-    named, unnamed = _GREETING[language]
     name = on_one_line(name or "") or None
-    head = await letterhead.load(tx.conn)
-    us = on_one_line(head.content.name) if head is not None else ""
+    us = await our_name(tx.conn)
     assert contract.sign_by is not None, "it was sent"
     body = text.format(
-        greeting=named.format(name=name) if name else unnamed,
+        greeting=greeting(language, name),
         number=contract.number,
         day=in_words(contract.sign_by, language),
         url=url,
@@ -76,11 +74,6 @@ async def mail_reminders(
             flow_id=contract.flow_id,
         )
         await mailroom.post(tx, mail)
-
-
-def on_one_line(text: str) -> str:
-    """Without line breaks and other control characters, which a header cannot hold."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _days(today: date, day: date) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from ltc_chassis import custom_fields
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
+from ltc_chassis.mailroom import check_address
 from ltc_contracts.errors import Invalid, VersionConflict
 from ltc_rules import custom_fields as fields
 
@@ -64,6 +65,8 @@ async def set_state(tx: Transaction, code: str, by: str, *, is_default: bool, ar
 
 async def put_rep(tx: Transaction, name: str, given: dict[str, Any], by: str, *, expected: int | None) -> Rep:
     """Enter a rep, or change what is known of one; deals keep the team they have."""
+    if given.get("email") is not None:
+        check_address(given["email"], field="email")
     known = await reps.find_rep_for_update(tx.conn, name)
     if known is not None:
         require_version("the rep", known.version, expected)
@@ -76,7 +79,11 @@ async def put_rep(tx: Transaction, name: str, given: dict[str, Any], by: str, *,
         rep = Rep(new_id(), name, **given, version=1)
         if not await reps.insert_rep(tx.conn, rep):
             raise VersionConflict("the rep", 1)
-    changed = {field: [getattr(known, field) if known else None, value] for field, value in given.items()}
+    changed: dict[str, Any] = {
+        field: [getattr(known, field) if known else None, value] for field, value in given.items() if field != "email"
+    }
+    if rep.email != (known.email if known else None):
+        changed["email"] = True
     await changes.insert_change(
         tx.conn, "rep", rep.id, change_id=new_id(), version=rep.version, by=by, at=tx.now, changes=changed
     )

@@ -26,12 +26,14 @@ from sales_svc.domain.pricing import Catalogue
 from sales_svc.domain.quote import Quote
 from sales_svc.domain.quote_answer import Answer
 from sales_svc.domain.versions import require_version
-from sales_svc.handlers import approvals
+from sales_svc.handlers import approvals, quote_mails
+from sales_svc.handlers import quote_links as links
 from sales_svc.handlers.locks import locked
 from sales_svc.handlers.numbers import next_number
 from sales_svc.handlers.opportunities import reach_stage
 from sales_svc.handlers.prices import load_catalogue
-from sales_svc.store import accounts, opportunities, quote_papers, quotes
+from sales_svc.handlers.quote_links import Recipient
+from sales_svc.store import accounts, opportunities, quote_links, quotes
 
 QUOTE_VALID_DAYS = 30  # where the seller names no last day
 
@@ -122,10 +124,12 @@ async def copy_quote(tx: Transaction, quote_id: UUID, *, by: str, valid_until: d
     return copied
 
 
-async def send_quote(tx: Transaction, quote_id: UUID, *, by: str = "", supersede: bool = False) -> Quote:
+async def send_quote(
+    tx: Transaction, quote_id: UUID, *, by: str = "", supersede: bool = False, recipients: Sequence[Recipient] = ()
+) -> Quote:
     """The offer goes out; a deal that was not that far moves to the stage `proposal`, if its criteria are met.
 
-    With `supersede` earlier versions are no longer offers. Raises `ApprovalNeeded`.
+    With `supersede` earlier versions are no longer offers. Each recipient gets a link by mail. Raises `ApprovalNeeded`.
     """
     opportunity, quote = await locked(tx, quote_id)
     deals.require_offerable(opportunity)
@@ -140,6 +144,8 @@ async def send_quote(tx: Transaction, quote_id: UUID, *, by: str = "", supersede
         for each in rules.supersede(earlier, tx.now):
             await quotes.save_quote(tx.conn, each)
     await reach_stage(tx, opportunity, "proposal")
+    if recipients:
+        await links.make_links(tx, quote_id, recipients, by=by)
     _emit(tx, sent, events)
     return sent
 
@@ -153,7 +159,8 @@ async def accept_quote(tx: Transaction, quote_id: UUID, answer: Answer | None = 
     for changed in (*superseded, accepted):
         await quotes.save_quote(tx.conn, changed)
     if answer is not None:
-        await quote_papers.insert_answer(tx.conn, quote_id, "accepted", answer, tx.now)
+        await quote_links.insert_answer(tx.conn, quote_id, "accepted", answer, tx.now)
+    await quote_mails.take_back_reminders(tx, accepted)
     _emit(tx, accepted, events)
     return accepted
 
@@ -164,7 +171,8 @@ async def reject_quote(tx: Transaction, quote_id: UUID, answer: Answer | None = 
     rejected, events = rules.reject(quote, tx.now, reason=answer.reason if answer else None)
     await quotes.save_quote(tx.conn, rejected)
     if answer is not None:
-        await quote_papers.insert_answer(tx.conn, quote_id, "rejected", answer, tx.now)
+        await quote_links.insert_answer(tx.conn, quote_id, "rejected", answer, tx.now)
+    await quote_mails.take_back_reminders(tx, rejected)
     _emit(tx, rejected, events)
     return rejected
 

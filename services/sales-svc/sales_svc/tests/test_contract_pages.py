@@ -2,25 +2,20 @@
 
 import asyncio
 import hashlib
-import shutil
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.testing import Emitted
 from ltc_chassis.testing_mail import MailServer
-from playwright.async_api import async_playwright
 
+from sales_svc.tests.browser import browsing, in_a_browser
 from sales_svc.tests.deals import Json, drafted, ok
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
-CHROMIUM = shutil.which("chromium")
 HTML = {"Accept": "text/html", "User-Agent": "Firefox", "Accept-Language": "en"}
 
 
@@ -163,35 +158,13 @@ async def test_two_signatures_at_once_are_one(
     assert [each.topic for each in await emitted()].count("contract.signed") == 1
 
 
-@pytest.fixture
-async def address(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a port of its own; its database is opened by the fixture `app`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=2))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+@in_a_browser
 @pytest.mark.parametrize(("locale", "title", "done"), [("en-GB", "Contract", "signed by both"), ("zh-CN", "合同", "双方签署")])
 async def test_it_is_signed_in_a_browser(address: str, client: httpx.AsyncClient, locale: str, title: str, done: str) -> None:
     contract, path = await sent(
         client, customer={"name": "深圳设备", "country": "CN"} if locale == "zh-CN" else {"name": "Rossi", "country": "IT"}
     )
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await browser.new_context(locale=locale, viewport={"width": 390, "height": 800})
-        page = await context.new_page()
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+    async with browsing(locale) as page:
         await page.goto(f"{address}{path}")
         assert title in await page.title()
         assert await page.inner_text("#digest") == contract["pdf_sha256"]
@@ -204,9 +177,6 @@ async def test_it_is_signed_in_a_browser(address: str, client: httpx.AsyncClient
         await page.click("#sign button")
         await page.wait_for_selector("#state[data-state=signed]")
         assert done in await page.inner_text("#state")
-        pdf = await context.request.get(await page.evaluate("document.getElementById('pdf').href"))
+        pdf = await page.context.request.get(await page.evaluate("document.getElementById('pdf').href"))
         assert hashlib.sha256(await pdf.body()).hexdigest() == contract["pdf_sha256"]
-        await page.goto("about:blank")
-        await browser.close()
-    assert problems == []
     assert (await ok(client, "GET", f"/v1/contracts/{contract['id']}/verify"))["intact"]
