@@ -14,7 +14,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="delivery",
             package="delivery_svc",
             settings=settings or Settings(),
-            routers=[api.router],
+            routers=[*api.ROUTERS],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

@@ -5,7 +5,7 @@ from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import OrderCancellationRequested, OrderConfirmed
 
-from delivery_svc import handlers
+from delivery_svc.handlers import deliveries
 
 consumers = Consumers()
 
@@ -13,10 +13,10 @@ consumers = Consumers()
 @consumers.on(OrderConfirmed)
 async def order_confirmed(tx: Transaction, event: OrderConfirmed, envelope: Envelope) -> None:
     """A confirmed order is planned."""
-    await handlers.plan_delivery(tx, event, flow_id=envelope.flow_id)
+    await deliveries.plan_delivery(tx, event, flow_id=envelope.flow_id)
 
 
 @consumers.on(OrderCancellationRequested)
 async def order_cancellation_requested(tx: Transaction, event: OrderCancellationRequested, envelope: Envelope) -> None:
     """The customer wants out."""
-    await handlers.decide_cancellation(tx, event, requested_at=envelope.occurred_at)
+    await deliveries.decide_cancellation(tx, event, requested_at=envelope.occurred_at)

@@ -14,7 +14,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="order",
             package="order_svc",
             settings=settings or Settings(),
-            routers=[api.router],
+            routers=[*api.ROUTERS],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

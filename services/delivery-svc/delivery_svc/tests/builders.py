@@ -10,8 +10,8 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.events import Customer, Line, OrderCancellationRequested, OrderConfirmed
 from ltc_contracts.money import Money
 
-from delivery_svc import domain
-from delivery_svc.domain import Delivery
+from delivery_svc.domain import delivery as rules
+from delivery_svc.domain.delivery import Delivery
 
 NOW = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ def a_confirmed_order(**more: Any) -> OrderConfirmed:
 
 def a_delivery(order: OrderConfirmed | None = None, **more: Any) -> Delivery:
     """A planned delivery, further changed as named."""
-    delivery, _ = domain.plan(order or a_confirmed_order(), delivery_id=new_id(), flow_id=new_id(), now=NOW)
+    delivery, _ = rules.plan(order or a_confirmed_order(), delivery_id=new_id(), flow_id=new_id(), now=NOW)
     return replace(delivery, **more)
 
 

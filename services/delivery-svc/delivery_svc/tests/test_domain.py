@@ -11,8 +11,8 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.errors import WrongTransition
 from ltc_contracts.events import DeliveryCompleted, DeliveryProgressed, DeliveryPromised, Event
 
-from delivery_svc import domain
-from delivery_svc.domain import (
+from delivery_svc.domain import delivery as rules
+from delivery_svc.domain.delivery import (
     TRANSITIONS,
     CompletedBeforePlanned,
     CompletedInTheFuture,
@@ -28,7 +28,7 @@ LINES = (a_line(),)
 
 def test_a_confirmed_order_is_planned_with_its_day_as_the_first_promise() -> None:
     order = a_confirmed_order(promised_on=date(2026, 2, 3))
-    delivery, events = domain.plan(order, delivery_id=new_id(), flow_id=new_id(), now=NOW)
+    delivery, events = rules.plan(order, delivery_id=new_id(), flow_id=new_id(), now=NOW)
     assert (delivery.state, delivery.version, delivery.percent) == ("planned", 1, Decimal(0))
     assert events == [
         DeliveryPromised(delivery_id=delivery.id, order_id=order.order_id, promised_on=date(2026, 2, 3), promise_version=1)
@@ -36,7 +36,7 @@ def test_a_confirmed_order_is_planned_with_its_day_as_the_first_promise() -> Non
 
 
 def test_a_new_day_is_a_new_version_of_the_promise() -> None:
-    delivery, [event] = domain.promise(a_delivery(), date(2026, 1, 20), LATER)
+    delivery, [event] = rules.promise(a_delivery(), date(2026, 1, 20), LATER)
     assert isinstance(event, DeliveryPromised)
     assert (delivery.promised_on, delivery.promise_version, delivery.version) == (date(2026, 1, 20), 2, 2)
     assert (event.promised_on, event.promise_version) == (date(2026, 1, 20), 2)
@@ -44,18 +44,18 @@ def test_a_new_day_is_a_new_version_of_the_promise() -> None:
 
 def test_the_day_already_promised_is_no_new_promise() -> None:
     delivery = a_delivery()
-    assert domain.promise(delivery, delivery.promised_on, LATER) == (delivery, [])
+    assert rules.promise(delivery, delivery.promised_on, LATER) == (delivery, [])
 
 
 def test_today_can_be_promised_but_yesterday_cannot() -> None:
-    assert domain.promise(a_delivery(), NOW.date(), LATER)[0].promised_on == NOW.date()
+    assert rules.promise(a_delivery(), NOW.date(), LATER)[0].promised_on == NOW.date()
     with pytest.raises(PromiseInThePast) as refusal:
-        domain.promise(a_delivery(), NOW.date() - timedelta(days=1), LATER)
+        rules.promise(a_delivery(), NOW.date() - timedelta(days=1), LATER)
     assert (refusal.value.kind, refusal.value.field) == ("invalid", "promised_on")
 
 
 def test_work_that_has_begun_shows_even_at_nothing_done() -> None:
-    delivery, [event] = domain.progress(a_delivery(), Decimal(0), None, LATER)
+    delivery, [event] = rules.progress(a_delivery(), Decimal(0), None, LATER)
     assert (delivery.state, delivery.percent) == ("in_progress", Decimal(0))
     assert isinstance(event, DeliveryProgressed)
 
@@ -63,28 +63,28 @@ def test_work_that_has_begun_shows_even_at_nothing_done() -> None:
 def test_progress_never_goes_back() -> None:
     delivery = a_delivery(state="in_progress", percent=Decimal(60))
     with pytest.raises(ProgressGoesBack) as refusal:
-        domain.progress(delivery, Decimal("59.9"), None, LATER)
+        rules.progress(delivery, Decimal("59.9"), None, LATER)
     assert refusal.value.field == "percent"
 
 
 def test_the_same_report_again_changes_nothing_but_a_new_note_is_news() -> None:
-    delivery, _ = domain.progress(a_delivery(), Decimal(40), "pumps set", NOW)
-    assert domain.progress(delivery, Decimal(40), "pumps set", LATER) == (delivery, [])
-    assert domain.progress(delivery, Decimal(40), None, LATER) == (delivery, [])
-    delivery, [event] = domain.progress(delivery, Decimal(40), "waiting for the crane", LATER)
+    delivery, _ = rules.progress(a_delivery(), Decimal(40), "pumps set", NOW)
+    assert rules.progress(delivery, Decimal(40), "pumps set", LATER) == (delivery, [])
+    assert rules.progress(delivery, Decimal(40), None, LATER) == (delivery, [])
+    delivery, [event] = rules.progress(delivery, Decimal(40), "waiting for the crane", LATER)
     assert isinstance(event, DeliveryProgressed)
     assert event.note == delivery.note == "waiting for the crane"
 
 
 def test_everything_done_does_not_complete_by_itself() -> None:
-    delivery, _ = domain.progress(a_delivery(), Decimal(100), None, LATER)
+    delivery, _ = rules.progress(a_delivery(), Decimal(100), None, LATER)
     assert (delivery.state, delivery.completed_at) == ("in_progress", None)
 
 
 @pytest.mark.parametrize("state", ["planned", "in_progress"])
 def test_a_completed_delivery_carries_what_billing_needs(state: State) -> None:
     order = a_confirmed_order(payment_terms_days=45)
-    delivery, [event] = domain.complete(a_delivery(order, state=state), order.lines, None, LATER)
+    delivery, [event] = rules.complete(a_delivery(order, state=state), order.lines, None, LATER)
     assert (delivery.state, delivery.percent, delivery.completed_at, delivery.on_time) == ("completed", Decimal(100), LATER, True)
     assert event == DeliveryCompleted(
         delivery_id=delivery.id,
@@ -111,16 +111,16 @@ def test_a_completed_delivery_carries_what_billing_needs(state: State) -> None:
     ],
 )
 def test_on_time_is_by_the_end_of_the_promised_day_in_utc(moment: datetime, on_time: bool) -> None:
-    delivery, [event] = domain.complete(a_delivery(), LINES, moment, datetime(2026, 2, 1, tzinfo=UTC))
+    delivery, [event] = rules.complete(a_delivery(), LINES, moment, datetime(2026, 2, 1, tzinfo=UTC))
     assert isinstance(event, DeliveryCompleted)
     assert delivery.on_time is event.on_time is on_time
 
 
 def test_on_time_is_measured_against_the_latest_promise() -> None:
     now = datetime(2026, 1, 18, 12, tzinfo=UTC)
-    late, _ = domain.complete(a_delivery(), LINES, None, now)
-    moved, _ = domain.promise(a_delivery(), date(2026, 1, 20), NOW)
-    kept, [event] = domain.complete(moved, LINES, None, now)
+    late, _ = rules.complete(a_delivery(), LINES, None, now)
+    moved, _ = rules.promise(a_delivery(), date(2026, 1, 20), NOW)
+    kept, [event] = rules.complete(moved, LINES, None, now)
     assert (late.on_time, kept.on_time) == (False, True)
     assert isinstance(event, DeliveryCompleted)
     assert event.promised_on == date(2026, 1, 20)
@@ -128,60 +128,60 @@ def test_on_time_is_measured_against_the_latest_promise() -> None:
 
 def test_a_completion_lies_between_planning_and_now() -> None:
     for moment in (NOW, LATER):
-        assert domain.complete(a_delivery(), LINES, moment, LATER)[0].completed_at == moment
+        assert rules.complete(a_delivery(), LINES, moment, LATER)[0].completed_at == moment
     with pytest.raises(CompletedInTheFuture):
-        domain.complete(a_delivery(), LINES, LATER + timedelta(microseconds=1), LATER)
+        rules.complete(a_delivery(), LINES, LATER + timedelta(microseconds=1), LATER)
     with pytest.raises(CompletedBeforePlanned):
-        domain.complete(a_delivery(), LINES, NOW - timedelta(microseconds=1), LATER)
+        rules.complete(a_delivery(), LINES, NOW - timedelta(microseconds=1), LATER)
 
 
 def test_the_ends_of_time_are_refused_not_overflowed() -> None:
     with pytest.raises(CompletedInTheFuture):
-        domain.complete(a_delivery(), LINES, datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))), LATER)
+        rules.complete(a_delivery(), LINES, datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))), LATER)
     with pytest.raises(CompletedBeforePlanned):
-        domain.complete(a_delivery(), LINES, datetime.min.replace(tzinfo=timezone(timedelta(hours=12))), LATER)
+        rules.complete(a_delivery(), LINES, datetime.min.replace(tzinfo=timezone(timedelta(hours=12))), LATER)
 
 
 def test_a_planned_delivery_is_cancelled_on_request() -> None:
-    delivery, [event] = domain.decide_cancellation(a_delivery(), "budget cut", NOW, LATER)
+    delivery, [event] = rules.decide_cancellation(a_delivery(), "budget cut", NOW, LATER)
     assert delivery.cancellation is not None
     assert (delivery.state, delivery.cancellation.state, delivery.cancellation.reason) == ("cancelled", "granted", "budget cut")
     assert event.TOPIC == "delivery.cancelled"
-    assert domain.decide_cancellation(delivery, "budget cut", NOW, LATER) == (delivery, [])
+    assert rules.decide_cancellation(delivery, "budget cut", NOW, LATER) == (delivery, [])
 
 
 def test_work_begun_refuses_the_request_on_record_and_is_completed() -> None:
-    begun, _ = domain.progress(a_delivery(), Decimal(0), None, NOW)
-    delivery, events = domain.decide_cancellation(begun, "budget cut", NOW, LATER)
+    begun, _ = rules.progress(a_delivery(), Decimal(0), None, NOW)
+    delivery, events = rules.decide_cancellation(begun, "budget cut", NOW, LATER)
     assert delivery.cancellation is not None
     assert (delivery.state, delivery.cancellation.state, events) == ("in_progress", "refused", [])
-    assert domain.decide_cancellation(delivery, "budget cut", NOW, LATER) == (delivery, [])
-    assert domain.complete(delivery, LINES, None, LATER)[0].state == "completed"
+    assert rules.decide_cancellation(delivery, "budget cut", NOW, LATER) == (delivery, [])
+    assert rules.complete(delivery, LINES, None, LATER)[0].state == "completed"
 
 
 def test_a_later_request_is_refused_on_record_too() -> None:
-    begun, _ = domain.progress(a_delivery(), Decimal(10), None, NOW)
-    first, _ = domain.decide_cancellation(begun, "budget cut", NOW, LATER)
-    again, _ = domain.decide_cancellation(first, "really", LATER, LATER)
+    begun, _ = rules.progress(a_delivery(), Decimal(10), None, NOW)
+    first, _ = rules.decide_cancellation(begun, "budget cut", NOW, LATER)
+    again, _ = rules.decide_cancellation(first, "really", LATER, LATER)
     assert again.cancellation is not None
     assert (again.cancellation.state, again.cancellation.reason) == ("refused", "really")
-    assert domain.decide_cancellation(again, "budget cut", NOW, LATER) == (again, [])
+    assert rules.decide_cancellation(again, "budget cut", NOW, LATER) == (again, [])
 
 
 def test_a_request_after_completion_changes_nothing() -> None:
-    done, _ = domain.complete(a_delivery(), LINES, None, LATER)
-    assert domain.decide_cancellation(done, "budget cut", LATER, LATER) == (done, [])
+    done, _ = rules.complete(a_delivery(), LINES, None, LATER)
+    assert rules.decide_cancellation(done, "budget cut", LATER, LATER) == (done, [])
 
 
 @pytest.mark.parametrize("state", ["completed", "cancelled"])
 def test_nothing_can_be_done_with_a_delivery_that_has_ended(state: State) -> None:
     delivery = a_delivery(state=state)
     with pytest.raises(WrongTransition):
-        domain.progress(delivery, Decimal(100), None, LATER)
+        rules.progress(delivery, Decimal(100), None, LATER)
     with pytest.raises(WrongTransition):
-        domain.complete(delivery, LINES, None, LATER)
+        rules.complete(delivery, LINES, None, LATER)
     with pytest.raises(WrongTransition):
-        domain.promise(delivery, date(2026, 5, 1), LATER)
+        rules.promise(delivery, date(2026, 5, 1), LATER)
 
 
 def test_a_delivery_ends_completed_or_cancelled_and_never_leaves() -> None:
@@ -206,13 +206,13 @@ def test_whatever_comes_in_whatever_order_a_delivery_ends_at_most_once(steps: li
         events: list[Event] = []
         try:
             if step == "progress":
-                delivery, events = domain.progress(delivery, Decimal(value), None, now)
+                delivery, events = rules.progress(delivery, Decimal(value), None, now)
             elif step == "promise":
-                delivery, events = domain.promise(delivery, now.date() + timedelta(days=value), now)
+                delivery, events = rules.promise(delivery, now.date() + timedelta(days=value), now)
             elif step == "complete":
-                delivery, events = domain.complete(delivery, LINES, now + timedelta(days=value), now)
+                delivery, events = rules.complete(delivery, LINES, now + timedelta(days=value), now)
             else:
-                delivery, events = domain.decide_cancellation(delivery, "budget cut", NOW + timedelta(days=value), now)
+                delivery, events = rules.decide_cancellation(delivery, "budget cut", NOW + timedelta(days=value), now)
         except (WrongTransition, ProgressGoesBack, PromiseInThePast, CompletedBeforePlanned):
             assert delivery == before
         assert delivery.state == before.state or delivery.state in TRANSITIONS[before.state]

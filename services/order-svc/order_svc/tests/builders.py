@@ -18,8 +18,8 @@ from ltc_contracts.events import (
 )
 from ltc_contracts.money import Money
 
-from order_svc import domain
-from order_svc.domain import Order, PromiseRule
+from order_svc.domain import order as rules
+from order_svc.domain.order import Order, PromiseRule
 
 NOW = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 RULE = PromiseRule(lead_days=14)
@@ -70,8 +70,8 @@ def a_contract(**more: Any) -> ContractSigned:
 def an_order(**more: Any) -> Order:
     """A confirmed order, further changed as named."""
     contract = a_contract(**{key: more.pop(key) for key in ("lines", "requested_on", "net") if key in more})
-    order, _ = domain.receive(contract, order_id=new_id(), flow_id=new_id(), number="O-2026-000001", now=NOW)
-    order, _ = domain.confirm(order, contract.lines, RULE, NOW)
+    order, _ = rules.receive(contract, order_id=new_id(), flow_id=new_id(), number="O-2026-000001", now=NOW)
+    order, _ = rules.confirm(order, contract.lines, RULE, NOW)
     return replace(order, **more)
 
 

@@ -8,7 +8,7 @@ from ltc_chassis.db import Connection
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.money import Money
 
-from delivery_svc.domain import Cancellation, Delivery, DeliveryNotFound, Promise, State
+from delivery_svc.domain.delivery import Cancellation, Delivery, DeliveryNotFound, Promise, State
 
 
 async def insert_delivery(conn: Connection, delivery: Delivery, lines: Sequence[Line]) -> bool:

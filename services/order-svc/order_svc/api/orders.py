@@ -11,8 +11,9 @@ from ltc_contracts.events.model import Percent
 from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from order_svc import handlers, store
-from order_svc.domain import CancellationState, Change, Order, State
+from order_svc.domain.order import CancellationState, Change, Order, State
+from order_svc.handlers import orders as handlers
+from order_svc.store import orders as store
 
 router = make_router(prefix="/v1", tags=["orders"])
 

@@ -9,7 +9,7 @@ from ltc_chassis.db import Connection
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.money import Money
 
-from order_svc.domain import Cancellation, Change, NoPromiseRule, Order, OrderNotFound, PromiseRule, State
+from order_svc.domain.order import Cancellation, Change, NoPromiseRule, Order, OrderNotFound, PromiseRule, State
 
 
 async def draw_number(conn: Connection) -> int:

@@ -12,8 +12,9 @@ from ltc_contracts.events.model import Percent
 from ltc_contracts.money import Money
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from delivery_svc import handlers, store
-from delivery_svc.domain import CancellationState, Delivery, Promise, State
+from delivery_svc.domain.delivery import CancellationState, Delivery, Promise, State
+from delivery_svc.handlers import deliveries as handlers
+from delivery_svc.store import deliveries as store
 
 router = make_router(prefix="/v1", tags=["deliveries"])
 

@@ -1,0 +1,5 @@
+"""HTTP in, a module per part; `ROUTERS` is all of it in the order in which it is documented."""
+
+from delivery_svc.api import deliveries
+
+ROUTERS = (deliveries.router,)

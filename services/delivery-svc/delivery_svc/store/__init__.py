@@ -1,0 +1,1 @@
+"""Every SQL statement of delivery-svc, a module per aggregate."""

@@ -1,0 +1,1 @@
+"""Every SQL statement of order-svc, a module per aggregate."""
