@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+import orjson
+from ltc_contracts.personal import redact
+
 from ltc_chassis.connection import Connection
 
 How = Literal["empty", "replace", "delete", "keep", "own"]
@@ -220,6 +223,41 @@ async def erase(conn: Connection, tables: Mapping[str, Table], who: Who) -> dict
         if rows:
             done[name] = rows
     return done
+
+
+async def redact_events(conn: Connection, flows: Sequence[UUID]) -> int:
+    """Events of these flows that have not left, and records that could not be processed yet, go on without the person; how many.
+
+    What cannot be read is emptied: its effect is lost, and it stays parked for somebody to look at.
+    """
+    changed = 0
+    for row in await conn.fetch("SELECT seq, aggregatetype, payload FROM outbox WHERE flowid = ANY($1::uuid[])", list(flows)):
+        redacted = _redacted(row["aggregatetype"], row["payload"].encode())
+        if redacted is not None:
+            await conn.execute("UPDATE outbox SET payload = $2 WHERE seq = $1", row["seq"], redacted.decode())
+            changed += 1
+    for row in await conn.fetch("SELECT id, topic, value FROM parked WHERE flow_id = ANY($1::uuid[]) FOR UPDATE", list(flows)):
+        redacted = _redacted(row["topic"], row["value"])
+        # The error may quote what is in the record.
+        await conn.execute(
+            "UPDATE parked SET value = $2, error = '(erased)' WHERE id = $1",
+            row["id"],
+            row["value"] if redacted is None else redacted,
+        )
+        changed += 1
+    return changed
+
+
+def _redacted(topic: str, value: bytes) -> bytes | None:
+    """None where nothing of it is about a person."""
+    try:
+        payload = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return b"" if value else None
+    if not isinstance(payload, dict):
+        return b""
+    redacted = orjson.dumps(redact(topic, payload))
+    return None if redacted == orjson.dumps(orjson.loads(value)) else redacted
 
 
 def _person(who: Who) -> tuple[list[object], ...]:

@@ -9,3 +9,5 @@ class Settings(ChassisSettings):
 
     # How long a visit of nobody we know is remembered, in days of the business clock.
     visit_keep_days: int = Field(default=395, ge=1)
+    # How long a copy of a person's data can be downloaded, in days of the business clock.
+    privacy_file_days: int = Field(default=14, ge=1, le=90)

@@ -13,6 +13,8 @@ from lead_svc.handlers import (
     nurture,
     nurture_entry,
     predictive,
+    privacy,
+    privacy_exports,
     protection,
     segments,
     visits,
@@ -101,6 +103,21 @@ async def assign_leads(tx: Transaction) -> int:
     return await assignment.assign_due(tx, limit=100)
 
 
+async def erase_persons(tx: Transaction) -> int:
+    """The next erasure of a person that was confirmed."""
+    return await privacy.erase_due(tx)
+
+
+async def export_persons(tx: Transaction) -> int:
+    """The next copy of a person's data that was confirmed."""
+    return await privacy_exports.export_due(tx)
+
+
+async def delete_exports(tx: Transaction) -> int:
+    """Copies whose time is over."""
+    return await privacy_exports.delete_files(tx, limit=100)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
@@ -118,4 +135,7 @@ TIMERS = [
     Timer("nurture-steps", nurture_steps, every=0.5),
     Timer("nurture-mails", nurture_mails, every=1.0),
     Timer("assign-leads", assign_leads, every=1.0),
+    Timer("erase-persons", erase_persons, every=1.0),
+    Timer("export-persons", export_persons, every=1.0),
+    Timer("delete-exports", delete_exports, every=60.0),
 ]

@@ -14,6 +14,8 @@ from lead_svc.api import (
     nurture,
     nurture_public,
     predictive,
+    privacy,
+    privacy_public,
     protection,
     scores,
     segments,
@@ -41,4 +43,6 @@ ROUTERS = (
     nurture.router,
     nurture_public.router,
     feedback.router,
+    privacy.router,
+    privacy_public.router,
 )

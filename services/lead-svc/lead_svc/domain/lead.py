@@ -84,6 +84,12 @@ class DuplicateLead(DomainError):
     """The external reference is known already."""
 
 
+class LeadErased(DomainError):
+    """The person was erased at their own wish; nothing can be added to what is left."""
+
+    kind = "gone"
+
+
 @dataclass(frozen=True, slots=True)
 class Lead:
     """Somebody who may buy. `contact` is personal: it leaves the service only on `lead.qualified`.
@@ -120,6 +126,8 @@ class Lead:
     segments: tuple[str, ...] = ()
     classified: frozenset[str] = frozenset()
     custom: Mapping[str, JSON] = field(default_factory=dict)
+    # The person was erased: the lead is nobody's, and nothing is done with it any more.
+    erased_at: datetime | None = None
 
     @property
     def facts(self) -> Facts:
@@ -128,7 +136,13 @@ class Lead:
 
     @property
     def is_open(self) -> bool:
-        return (self.status, "qualify") in TRANSITIONS
+        return self.erased_at is None and (self.status, "qualify") in TRANSITIONS
+
+
+def require_known(lead: Lead) -> None:
+    """Raise `LeadErased` for a lead whose person was erased."""
+    if lead.erased_at is not None:
+        raise LeadErased(f"the person of the lead {lead.id} was erased; whoever comes again is a new lead")
 
 
 def captured(lead: Lead, touches: tuple[Touch, ...], own: Iterable[FieldDef]) -> LeadCaptured:

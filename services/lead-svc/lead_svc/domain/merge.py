@@ -13,7 +13,7 @@ from ltc_contracts.errors import DomainError, WrongTransition
 from ltc_contracts.events import Contact, LeadMerged, LeadUnmerged, MergedLead
 from ltc_contracts.money import Money
 
-from lead_svc.domain.lead import TRANSITIONS, Lead, Status
+from lead_svc.domain.lead import TRANSITIONS, Lead, Status, require_known
 from lead_svc.domain.protection import Lease, end
 from lead_svc.domain.segments import as_given
 
@@ -107,6 +107,7 @@ def combine(survivor: Lead, merged: Lead, take: Collection[Field], leases: Lease
         raise SameLead("a lead cannot be merged into itself", field="into")
     for lead, name in ((survivor, "into"), (merged, None)):
         require_own(lead, field=name)
+        require_known(lead)
     _require_one_rep(survivor, merged, leases)
     further = max((survivor, merged), key=lambda lead: (_FAR[lead.status], lead is survivor))
     mine, other = as_given(survivor), as_given(merged)

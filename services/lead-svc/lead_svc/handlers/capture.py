@@ -21,7 +21,7 @@ from lead_svc.domain.lead import DuplicateLead, Lead, Outcome
 from lead_svc.domain.score import Activity, Rule, Score, Scorer, qualifies
 from lead_svc.domain.segments import Book
 from lead_svc.domain.visit import told
-from lead_svc.handlers import assignment, duplicates, history, merge, predictive, protection, scores, segments, visits
+from lead_svc.handlers import assignment, duplicates, erased, history, merge, predictive, protection, scores, segments, visits
 from lead_svc.store import duplicates as duplicates_store
 from lead_svc.store import leads as store
 from lead_svc.store import outcomes as outcomes_store
@@ -60,6 +60,7 @@ async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     if not await capture_leads(tx, [arrival], book):
         if arrival.verdict is not None:
             raise PossibleDuplicate("the policy for duplicates refuses this lead", found=[arrival.verdict.other_id])
+        await erased.refuse(tx, arrival)
         existing = await store.find_lead_id(tx.conn, arrival.lead.external_ref or "")
         raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
     return arrival.lead
@@ -69,6 +70,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book
     """Those of the leads that are new, captured. One whose external reference is known, or that the policy for duplicates refuses,
     is left out. `arrival.lead` is as it is now."""
     rule = await store.get_rule(tx.conn, tx.now)
+    arrivals = await erased.keep_away(tx, arrivals)
     book = book or await segments.open_book(tx)
     for arrival in arrivals:
         arrival.lead = places.classify(arrival.lead, book)

@@ -26,6 +26,7 @@ async def change_lead(tx: Transaction, lead_id: UUID, given: Mapping[str, Any], 
     if lead.version != version:
         raise VersionConflict("the lead", lead.version)
     merge.require_own(lead)
+    rules.require_known(lead)
     book = await segments.open_book(tx)
     changed, _ = changes.change(lead, given, book.own, tx.now)
     if changed is lead:

@@ -9,6 +9,7 @@ from ltc_contracts.errors import Invalid
 
 from lead_svc.domain.consent import Consent, Purpose, Suppression, Why, address_hash
 from lead_svc.domain.identity import normal_email
+from lead_svc.domain.lead import require_known
 from lead_svc.handlers import nurture_exit
 from lead_svc.store import consent as store
 from lead_svc.store import leads
@@ -31,8 +32,12 @@ async def record(
     if said_at > tx.now:
         raise Invalid("it cannot be said in the future", field="said_at")
     lead = await leads.get_lead_for_update(tx.conn, lead_id)
+    require_known(lead)
     consent = Consent(new_id(), lead.id, purpose, given, said_at, wording, source, evidence, by, tx.now)
     await store.insert_consent(tx.conn, consent)
+    if given and purpose == "marketing" and (hashed := address_hash(lead.contact.email if lead.contact else None)) is not None:
+        # Somebody who was erased came again and agreed anew.
+        await store.lift_suppression(tx.conn, hashed, by=by, now=tx.now, why="erased", since=said_at)
     if lead.id not in await store.agreed(tx.conn, [lead.id], purpose):
         await nurture_exit.leave(tx, [lead.id], "no_consent")
     return consent

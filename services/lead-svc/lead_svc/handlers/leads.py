@@ -21,6 +21,7 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     if activity.occurred_at > tx.now:
         raise Invalid("an activity cannot lie in the future", field="occurred_at")
     lead = await store.get_living_for_update(tx.conn, lead_id)
+    rules.require_known(lead)
     lead_id = lead.id
     rule = await store.get_rule(tx.conn, tx.now)
     before = await store.list_activities(tx.conn, lead_id)
@@ -44,6 +45,7 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
 async def qualify(tx: Transaction, lead_id: UUID, owner: str | None) -> Lead:
     """A person says that the lead is worth a seller's time; it goes to who protects it. Raises `LeadProtected`."""
     lead = await store.get_lead_for_update(tx.conn, lead_id)
+    rules.require_known(lead)
     owner = await protection.holder_of(tx, lead_id, owner) or owner
     done = await store.list_activities(tx.conn, lead_id)
     result = score(lead.facts, done, await store.get_rule(tx.conn, tx.now), tx.now)

@@ -87,7 +87,9 @@ async def answered(
     if delivery is None and hashed is not None:
         delivery = await store.find_delivery(tx.conn, address=hashed)
         matched_by = "address" if delivery is not None else None
-    lead = None if delivery is None else await _lead(tx, delivery)
+    lead = None if delivery is None else await leads.get_living_for_update(tx.conn, delivery.lead_id)
+    if lead is not None and lead.erased_at is not None:
+        delivery, lead, matched_by = None, None, None
     if lead is None and (normal := normal_email(sender)) is not None and (some := await consents.leads_at(tx.conn, normal)):
         # Nothing was sent to it, but it is a lead's address: the newest one's.
         lead, matched_by = await leads.get_living_for_update(tx.conn, some[-1]), "address"
@@ -141,5 +143,11 @@ async def _delivery(tx: Transaction, link: Link) -> Delivery:
 
 
 async def _lead(tx: Transaction, delivery: Delivery) -> Lead:
-    """The (locked) lead of a mail; of a merged one the lead that it became part of, since its mails went along."""
-    return await leads.get_living_for_update(tx.conn, delivery.lead_id)
+    """The (locked) lead of a mail; of a merged one the lead that it became part of, since its mails went along.
+
+    Raises `LinkInvalid` for one whose person was erased: what that person does is counted no more.
+    """
+    lead = await leads.get_living_for_update(tx.conn, delivery.lead_id)
+    if lead.erased_at is not None:
+        raise LinkInvalid("this link is not one of ours")
+    return lead

@@ -14,6 +14,7 @@ from ltc_contracts.events import LeadTouched, Touch
 from lead_svc.domain import visit as rules
 from lead_svc.domain.score import Activity
 from lead_svc.domain.visit import Kind, PageRule, RuleExists, Site, SiteChanged, SiteExists, SiteUnknown
+from lead_svc.handlers import erased
 from lead_svc.handlers import leads as lead_handlers
 from lead_svc.store import leads, visits
 
@@ -69,6 +70,7 @@ async def see(tx: Transaction, *, site_key: str, url: str, referrer: str, kind: 
     if site is None or not site.active:
         raise SiteUnknown("no such site", field="site")
     touch = rules.touch_of(url, referrer, site, tx.now)
+    visitor_id = await erased.unless_erased(tx, visitor_id)
     if visitor_id is not None:
         await _recognise(tx, site, visitor_id, touch)
     await visits.insert_page_view(tx.conn, site=site_key, visitor_id=visitor_id, kind=kind, touch=touch, occurred_at=tx.now)

@@ -59,11 +59,16 @@ async def insert_suppression(conn: Connection, suppression: Suppression) -> bool
     return row is not None
 
 
-async def lift_suppression(conn: Connection, address_hash: bytes, *, by: str, now: datetime) -> None:
-    """Not suppressed, nothing changes."""
+async def lift_suppression(
+    conn: Connection, address_hash: bytes, *, by: str, now: datetime, why: str | None = None, since: datetime | None = None
+) -> None:
+    """Not suppressed, or for another reason than `why`, or after `since`: nothing changes."""
     await conn.execute(
-        "UPDATE mail_suppression SET lifted_by = $2, lifted_at = $3 WHERE address_hash = $1 AND lifted_at IS NULL",
-        *(address_hash, by, now),
+        """
+        UPDATE mail_suppression SET lifted_by = $2, lifted_at = $3
+        WHERE address_hash = $1 AND lifted_at IS NULL AND ($4::text IS NULL OR why = $4) AND ($5::timestamptz IS NULL OR at <= $5)
+        """,
+        *(address_hash, by, now, why, since),
     )
 
 

@@ -119,7 +119,7 @@ async def get_lead(conn: Connection, lead_id: UUID) -> Lead:
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at, region, channel_group, segments, classified, custom
+               created_at, updated_at, region, channel_group, segments, classified, custom, erased_at
         FROM lead WHERE id = $1
         """,
         lead_id,
@@ -135,7 +135,7 @@ async def get_leads(conn: Connection, lead_ids: Sequence[UUID]) -> list[Lead]:
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at, region, channel_group, segments, classified, custom
+               created_at, updated_at, region, channel_group, segments, classified, custom, erased_at
         FROM lead WHERE id = ANY($1::uuid[]) ORDER BY id
         """,
         list(lead_ids),
@@ -188,7 +188,7 @@ async def list_leads(
         """
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at, region, channel_group, segments, classified, custom
+               created_at, updated_at, region, channel_group, segments, classified, custom, erased_at
         FROM lead
         WHERE ($1::uuid IS NULL OR flow_id = $1)
           AND (status = $2 OR $2::text IS NULL AND (status <> 'merged' OR $1::uuid IS NOT NULL OR $4::text IS NOT NULL))

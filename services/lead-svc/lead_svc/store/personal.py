@@ -18,6 +18,17 @@ _OWN_FIELDS = """
 """
 _NAMES_ONLY = "(SELECT coalesce(jsonb_object_agg(k, 'null'::jsonb), '{}') FROM jsonb_object_keys(t.changes) AS k)"
 
+# What comes and goes by itself within moments; a preview is not void when it does.
+TRANSIENT = frozenset(("idempotency_key", "import_chunk", "outbox", "parked"))
+# What other services do when a person is erased, and what the law has them keep.
+ELSEWHERE: Mapping[str, str] = {
+    "sales-svc": "contacts, texts about the person, names of private deals and waiting mails are emptied; accepted quotes and signed "
+    "contracts stay, as proof of the deal and for the limitation periods of claims",
+    "order-svc, delivery-svc, billing-svc": "orders, deliveries and invoices name their customer: commercial and tax law keeps them",
+    "metrics-svc": "numbers and times of flows, which name nobody",
+    "Kafka": "events that were published are deleted by the broker after their retention (docs/privacy.md)",
+}
+
 TABLES: Mapping[str, Table] = {
     **CHASSIS,
     "activity": Table(rows=_OF_LEAD, plain="id lead_id code occurred_at"),
@@ -51,6 +62,7 @@ TABLES: Mapping[str, Table] = {
         # The key that a scan is at is an address; while it runs it needs that for the next second.
         personal={"at_value": replace("CASE WHEN t.state = 'running' THEN t.at_value ELSE '' END", shown=False)},
     ),
+    "erased_ref": Table(plain="kind hash erased_at"),
     "feedback_export": Table(
         plain="id platform setting_version period_from period_until state examined conversions adjustments left_out last_lead_id "
         "complete created_at finished_at",
@@ -70,8 +82,8 @@ TABLES: Mapping[str, Table] = {
     "import_error": Table(rows=_SAID.format("t.reason"), plain="id import_id line field", personal={"reason": _ERASED}),
     "lead": Table(
         rows="t.id = ANY(:leads)",
-        plain="id flow_id status captured_via channel source campaign country industry company_size amount currency version created_at "
-        "updated_at merged_into duplicate_of region channel_group segments classified",
+        plain="id flow_id status captured_via channel source campaign country industry company_size amount currency version "
+        "created_at updated_at merged_into duplicate_of region channel_group segments classified erased_at",
         staff="owner",
         personal={
             "contact": EMPTY,
@@ -181,6 +193,22 @@ TABLES: Mapping[str, Table] = {
         plain="version enabled positive excluded min_examples min_auc margin retrain_days max_rows created_at", staff="created_by"
     ),
     "predictive_schedule": Table(plain="one next_at"),
+    "privacy_file": Table(
+        rows="t.request_id IN (SELECT r.id FROM privacy_request r WHERE r.subject && :hashes)",
+        plain="request_id sha256 made_at expires_at",
+        personal={"content": own("privacy.erase_due", shown=False)},
+        delete="a copy of what is known of the person",
+    ),
+    "privacy_move": Table(plain="id request_id move at detail", staff="by"),
+    "privacy_request": Table(
+        rows="t.subject && :hashes",
+        plain="id kind state lead_ids reason channel reference received_at due_on preview digest identity next_at outcome refusal closed_at",
+        staff="received_by confirmed_by",
+        personal={
+            **dict.fromkeys(("emails", "phones"), own("privacy.closed: they go when the request is over")),
+            "subject": keep("a keyed hash, which proves that the person's wish was followed"),
+        },
+    ),
     "protection_policy": Table(
         plain="version valid_from protection_days extension_days limit_days cooling_off_days max_held qualifying created_at",
         staff="created_by",

@@ -126,7 +126,7 @@ async def list_in_band(
         """
         SELECT l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at, region, channel_group, segments, classified, custom
+               created_at, updated_at, region, channel_group, segments, classified, custom, erased_at
         FROM lead_score s JOIN lead l ON l.id = s.lead_id
         WHERE s.band = $1 AND ($2::text IS NULL OR l.status = $2) AND ($3::text IS NULL OR l.source = $3)
           AND ($4::uuid IS NULL OR l.flow_id = $4) AND ($5::text IS NULL OR l.external_ref = $5)
@@ -149,7 +149,7 @@ async def list_by_ceiling(
         """
         SELECT s.ceiling, l.id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size,
                website, external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
-               created_at, updated_at, region, channel_group, segments, classified, custom
+               created_at, updated_at, region, channel_group, segments, classified, custom, erased_at
         FROM lead_score s JOIN lead l ON l.id = s.lead_id
         WHERE (NOT $1::boolean OR l.status IN ('new', 'contacted', 'nurturing'))
           AND ($2::numeric IS NULL OR s.ceiling < $2 OR s.ceiling = $2 AND s.lead_id > $3)

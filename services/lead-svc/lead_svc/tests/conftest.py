@@ -1,17 +1,21 @@
 """The service under test."""
 
+import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.db import Database
 from ltc_chassis.testing import KeyPair
 from ltc_chassis.testing_mail import MailServer
 from ltc_chassis.timers import Timer
 
 from lead_svc.app import create_app
 from lead_svc.tests.journeys import Nurture
+from lead_svc.tests.persons import Persons
 
 
 @pytest.fixture
@@ -45,6 +49,13 @@ def nurture(
 ) -> Nurture:
     """A company that nurtures its leads, with a real mail server."""
     return Nurture(client, mail_server, clock, run_timer, send_mails)
+
+
+@pytest.fixture
+def persons(client: httpx.AsyncClient, run_timer: Callable[[Timer], Awaitable[int]], db: Database, secrets_dir: Path) -> Persons:
+    """A company that answers the requests of persons."""
+    (secrets_dir / "person-key").write_text(secrets.token_hex(32))
+    return Persons(client, run_timer, db)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def test_every_column_that_refers_to_a_lead_moves_with_it_or_says_why_not(
 
 
 def test_every_fact_of_a_lead_is_merged_or_stays_for_a_reason() -> None:
-    stays = {"id", "flow_id", "captured_via", "external_ref", "created_at", "duplicate_of"}
+    stays = {"id", "flow_id", "captured_via", "external_ref", "created_at", "duplicate_of", "erased_at"}
     always = {"version", "updated_at", "segments"}  # placed anew
     assert set(Lead.__dataclass_fields__) == set(rules.CHANGED) | stays | always
 

@@ -104,13 +104,15 @@ class Stack:
         return databases.dsn(self.admin_dsn, service, databases.passwords(self.home, self.services)[service])
 
     def secrets_dir(self, service: str) -> Path:
-        """A service's own secrets, a file each, with a key for its links drawn at the start."""
+        """A service's own secrets, a file each, with keys drawn at the start."""
         folder = self.home / "secrets" / service
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = folder / "link-key"
-        if not key.exists():
-            key.touch(mode=0o600)
-            key.write_text(secrets.token_hex(32))
+        # lead-svc answers what persons ask for, and keeps whom it was for as a keyed hash.
+        for name in ("link-key", *(("person-key",) if service == "lead" else ())):
+            key = folder / name
+            if not key.exists():
+                key.touch(mode=0o600)
+                key.write_text(secrets.token_hex(32))
         return folder
 
     @property

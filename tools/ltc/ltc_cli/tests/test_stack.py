@@ -113,7 +113,7 @@ def test_a_stack_comes_up_serves_and_leaves_nothing_behind(home: Path) -> None:
         asyncio.run(_roles_are_separate(stack))
         _tokens_open_what_they_name(stack)
         asyncio.run(_mails_are_kept(stack))
-        assert [path.name for path in stack.secrets_dir("lead").iterdir()] == ["link-key"]
+        assert sorted(path.name for path in stack.secrets_dir("lead").iterdir()) == ["link-key", "person-key"]
         assert stack.secrets_dir("lead").stat().st_mode & 0o077 == 0
         with pytest.raises(StackError, match="runs already"):
             Stack(home, ports="free").start()
