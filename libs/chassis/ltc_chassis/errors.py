@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from ltc_contracts.errors import DomainError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from ltc_chassis.db import is_down, is_retryable
@@ -65,14 +66,35 @@ class TooManyRequests(DomainError):
 
 def problem(status: int, slug: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> Response:
     """A problem+json answer; `type` is `urn:ltc:problem:<slug>`."""
-    body = {"type": f"urn:ltc:problem:{slug}", "title": title, "status": status, "detail": detail, **extra}
+    body = members(status, slug, title, detail, **extra)
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+def members(status: int, slug: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """The members of RFC 9457, for an answer that tells of many things at once."""
+    return {"type": f"urn:ltc:problem:{slug}", "title": title, "status": status, "detail": detail, **extra}
+
+
+def members_of(error: DomainError) -> dict[str, Any]:
+    """The members that tell of a rule that said no."""
+    extra = {**error.members(), **({"field": error.field} if error.field else {})}
+    return members(STATUS[error.kind], error.slug(), _TITLES[error.kind], error.reason, **extra)
+
+
+def members_of_shape(error: ValidationError) -> dict[str, Any]:
+    """The members that tell of one object among many which has not the expected shape; `field` is the first that is wrong."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:5]
+    fields = [{"field": ".".join(str(part) for part in item["loc"])[:200] or "row", "reason": item["msg"]} for item in found]
+    reasons = "; ".join(f"{item['field']}: {item['reason']}" for item in fields[:3])
+    title = "The object has not the expected shape"
+    return members(422, "malformed-request", title, reasons, field=fields[0]["field"], errors=fields)
 
 
 def of_domain(error: DomainError) -> Response:
     """The answer to a rule that said no."""
-    extra = {**error.members(), **({"field": error.field} if error.field else {})}
-    return problem(STATUS[error.kind], error.slug(), _TITLES[error.kind], error.reason, headers=headers_of(error), **extra)
+    return JSONResponse(
+        members_of(error), status_code=STATUS[error.kind], media_type="application/problem+json", headers=headers_of(error)
+    )
 
 
 def title_of(error: DomainError) -> str:

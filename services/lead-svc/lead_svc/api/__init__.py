@@ -2,6 +2,7 @@
 
 from lead_svc.api import (
     assignment,
+    bulk,
     campaigns,
     changes,
     disqualification,
@@ -24,6 +25,7 @@ from lead_svc.api import (
 )
 
 ROUTERS = (
+    bulk.router,  # before the leads by id, whose paths it would meet
     leads.router,
     imports.router,
     changes.router,

@@ -67,6 +67,24 @@ class NewLead(Body):
     visitor_id: UUID | None = None
     touches: Annotated[list[NewTouch], Field(max_length=100)] = []
 
+    def arrival(self, now: datetime) -> Arrival:
+        """The lead on its way in."""
+        facts = {name: getattr(self, name) for name in _FACTS}
+        lead = blank(
+            **facts,
+            id=new_id(),
+            flow_id=new_id(),
+            captured_via="api",
+            contact=Contact(name=self.contact.name, email=self.contact.email, phone=self.contact.phone) if self.contact else None,
+            created_at=now,
+            updated_at=now,
+        )
+        done = [Activity(each.activity, each.occurred_at or now) for each in self.activities]
+        return Arrival(lead, done, [each.touch() for each in self.touches], self.visitor_id)
+
+
+_FACTS = [name for name in NewLead.model_fields if name not in ("activities", "contact", "visitor_id", "touches")]
+
 
 class Qualification(Body):
     owner: Name | None = None
@@ -130,19 +148,7 @@ class CapturedView(LeadView):
 @router.post("/leads", status_code=201, dependencies=[scope("leads:write")])
 async def create_lead(body: NewLead, tx: Tx, caller: Annotated[Principal, scope("leads:write")]) -> CapturedView:
     """Capture a lead; its flow begins. What it may be a duplicate of is told to those only who may read leads."""
-    facts = body.model_dump(exclude={"activities", "contact", "visitor_id", "touches"})
-    facts["estimated_value"] = body.estimated_value
-    lead = blank(
-        **facts,
-        id=new_id(),
-        flow_id=new_id(),
-        captured_via="api",
-        contact=Contact(**body.contact.model_dump()) if body.contact else None,
-        created_at=tx.now,
-        updated_at=tx.now,
-    )
-    done = [Activity(each.activity, each.occurred_at or tx.now) for each in body.activities]
-    arrival = Arrival(lead, done, [each.touch() for each in body.touches], body.visitor_id)
+    arrival = body.arrival(tx.now)
     reads = bool(caller.scopes & {"leads:read", "*"})
     try:
         lead = await capture_lead(tx, arrival)

@@ -6,6 +6,7 @@ a statement or two per batch, never one per lead, since thousands of leads come 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -52,11 +53,8 @@ class Arrival:
 async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     """A new lead is known, scored, and qualified if the rule says so. Raises `DuplicateLead` for a known external reference,
     `PossibleDuplicate` where the policy refuses."""
-    if any(activity.occurred_at > tx.now for activity in arrival.activities):
-        raise Invalid("an activity cannot lie in the future", field="activities")
-    visits.check_touches(arrival.touches, tx.now)
     book = await segments.open_book(tx)
-    arrival.lead = replace(arrival.lead, custom=validate(book.own, arrival.lead.custom))
+    check(arrival, book, tx.now)
     if not await capture_leads(tx, [arrival], book):
         if arrival.verdict is not None:
             raise PossibleDuplicate("the policy for duplicates refuses this lead", found=[arrival.verdict.other_id])
@@ -64,6 +62,14 @@ async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
         existing = await store.find_lead_id(tx.conn, arrival.lead.external_ref or "")
         raise DuplicateLead(f"the lead {existing} has this external_ref already", field="external_ref")
     return arrival.lead
+
+
+def check(arrival: Arrival, book: Book, now: datetime) -> None:
+    """What a caller may get wrong in a lead that is well-formed; the own fields are then as they are kept. Raises `Invalid`."""
+    if any(activity.occurred_at > now for activity in arrival.activities):
+        raise Invalid("an activity cannot lie in the future", field="activities")
+    visits.check_touches(arrival.touches, now)
+    arrival.lead = replace(arrival.lead, custom=validate(book.own, arrival.lead.custom))
 
 
 async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None = None) -> list[Arrival]:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ltc_chassis import custom_fields
-from ltc_chassis.db import Transaction, is_refused
+from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import Contact
 from ltc_rules.custom_fields import FieldDef
 from ltc_rules.tables import Record, read_table
 
-from lead_svc.domain.lead import blank
+from lead_svc.domain.duplicates import PossibleDuplicate
+from lead_svc.domain.lead import DuplicateLead, blank
 from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity
-from lead_svc.handlers.capture import Arrival, capture_leads
+from lead_svc.handlers.bulk import capture_each
+from lead_svc.handlers.capture import Arrival
 from lead_svc.handlers.protection import keys_of_lead, shared_domains
 from lead_svc.store import imports as store
 from lead_svc.store.imports import Import
@@ -90,35 +92,22 @@ def _read(job: Import, records: Sequence[Record], own: Sequence[FieldDef], now: 
 
 
 async def _take(tx: Transaction, job: Import, batch: _Batch) -> None:
-    imported, spoiled = await _capture(tx, batch.rows, batch.arrivals)
+    results = await capture_each(tx, batch.arrivals)
+    known = sum(isinstance(result, DuplicateLead | PossibleDuplicate) for result in results)
+    spoiled = [
+        Refusal(row.line, result.field or "row", result.reason)
+        for row, result in zip(batch.rows, results, strict=True)
+        if isinstance(result, DomainError) and not isinstance(result, DuplicateLead | PossibleDuplicate)
+    ]
     await store.insert_refusals(tx.conn, job.id, sorted([*batch.refused, *spoiled], key=lambda refusal: refusal.line))
     await store.advance_import(
         tx.conn,
         job.id,
-        imported=imported,
-        duplicates=len(batch.rows) - imported - len(spoiled),
+        imported=len(results) - known - len(spoiled),
+        duplicates=known,
         refused=len(batch.refused) + len(spoiled),
         now=tx.now,
     )
-
-
-async def _capture(tx: Transaction, rows: Sequence[Row], arrivals: Sequence[Arrival]) -> tuple[int, list[Refusal]]:
-    """How many of the rows are new leads now. A row that the database or a rule refuses is found by halving; it stops no other."""
-    try:
-        async with tx.savepoint():
-            return len(await capture_leads(tx, arrivals)), []
-    except Exception as error:
-        if not isinstance(error, DomainError) and not is_refused(error):
-            raise
-        if len(rows) > 1:
-            half = len(rows) // 2
-            # What was tried has changed the arrivals; they are made anew.
-            tried = [await _capture(tx, part, [_arrival(row, tx.now) for row in part]) for part in (rows[:half], rows[half:])]
-            return sum(imported for imported, _ in tried), [refusal for _, spoiled in tried for refusal in spoiled]
-        field, reason = (
-            (error.field, error.reason) if isinstance(error, DomainError) else (None, "holds a value that cannot be kept")
-        )
-        return 0, [Refusal(rows[0].line, field or "row", reason)]
 
 
 def _arrival(row: Row, now: datetime) -> Arrival:

@@ -1,6 +1,6 @@
 """Leads, what they did, and how they are scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -169,6 +169,12 @@ async def get_living_for_update(conn: Connection, lead_id: UUID) -> Lead:
 async def find_lead_id(conn: Connection, external_ref: str) -> UUID | None:
     found: UUID | None = await conn.fetchval("SELECT id FROM lead WHERE external_ref = $1", external_ref)
     return found
+
+
+async def find_lead_ids(conn: Connection, external_refs: Iterable[str]) -> dict[str, UUID]:
+    """Those that are known."""
+    rows = await conn.fetch("SELECT external_ref, id FROM lead WHERE external_ref = ANY($1::text[])", list(external_refs))
+    return {row["external_ref"]: row["id"] for row in rows}
 
 
 async def list_leads(
