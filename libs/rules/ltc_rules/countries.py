@@ -1,4 +1,4 @@
-"""Countries by ISO 3166-1 alpha-2 code or English name."""
+"""Countries by ISO 3166-1 alpha-2 code or English name, and their names."""
 
 _TABLE = """
 AE United Arab Emirates|AF Afghanistan|AL Albania|AM Armenia|AO Angola|AR Argentina|AT Austria|AU Australia|AZ Azerbaijan
@@ -20,6 +20,7 @@ TJ Tajikistan|TM Turkmenistan|TN Tunisia|TR Turkey|TT Trinidad and Tobago|TW Tai
 US United States|UY Uruguay|UZ Uzbekistan|VE Venezuela|VN Vietnam|YE Yemen|ZA South Africa|ZM Zambia|ZW Zimbabwe
 """
 _BY_NAME = {entry[3:].lower(): entry[:2] for entry in _TABLE.replace("\n", "|").split("|") if entry}
+_BY_CODE = {entry[:2]: entry[3:] for entry in _TABLE.replace("\n", "|").split("|") if entry}
 _CODES = frozenset(_BY_NAME.values())
 _OTHER_NAMES = {
     "usa": "US",
@@ -49,3 +50,8 @@ def country_code(text: str) -> str | None:
     if key.upper() in _CODES:
         return key.upper()
     return _BY_NAME.get(key) or _OTHER_NAMES.get(key)
+
+
+def country_name(code: str) -> str:
+    """The English name, as addresses carry it across borders; the code where no name is known."""
+    return _BY_CODE.get(code, code)

@@ -4,12 +4,28 @@ from decimal import Decimal
 from typing import Any
 
 from ltc_contracts.money import Money
+from ltc_rules.countries import country_name
 
 from sales_svc.domain.contract_text import in_words
 from sales_svc.domain.line import subtotals, totals
 from sales_svc.domain.position import Item
 from sales_svc.domain.price import plain
 from sales_svc.domain.quote import Quote
+
+# Units that the suite gives by itself, or that are codes in English; any other is printed as it was entered.
+_UNITS = {
+    "en": {"piece": "pcs"},
+    "zh": {
+        "piece": "件",
+        "hour": "小时",
+        "day": "天",
+        "month": "个月",
+        "year": "年",
+        "seat": "席",
+        "licence": "个许可",
+        "user": "用户",
+    },
+}
 
 
 def printable(quote: Quote) -> dict[str, Any]:
@@ -27,7 +43,11 @@ def printable(quote: Quote) -> dict[str, Any]:
         "valid_until": in_words(quote.valid_until, language),
         "requested_on": in_words(quote.requested_on, language) if quote.requested_on else None,
         "payment_days": quote.payment_terms_days,
-        "customer": {"name": quote.customer.name, "country": quote.customer.country, "vat_id": quote.customer.vat_id},
+        "customer": {
+            "name": quote.customer.name,
+            "country": _country(quote.customer.country, language),
+            "vat_id": quote.customer.vat_id,
+        },
         "contact": quote.contact,
         "address": list(quote.address),
         "introduction": quote.introduction,
@@ -58,13 +78,22 @@ def amount(money: Money) -> str:
     return f"{money.amount:,}"
 
 
+def count(number: Decimal) -> str:
+    """A quantity with thousands apart and no zeros that say nothing: 50,000, 2.5."""
+    return format(number.normalize() + 0, ",f")
+
+
+def _country(code: str, language: str) -> str:
+    return "中国" if (code, language) == ("CN", "zh") else country_name(code)
+
+
 def _shown(item: Item, quote: Quote) -> dict[str, Any]:
     once = item.pieces[0]
     return {
         "sku": item.sku,
         "description": item.description,
-        "quantity": plain(item.quantity),
-        "unit": item.unit,
+        "quantity": count(item.quantity),
+        "unit": _UNITS.get(quote.language, _UNITS["en"]).get(item.unit, item.unit),
         "kind": item.kind,
         "period": item.period,
         "periods": item.periods,
@@ -73,7 +102,7 @@ def _shown(item: Item, quote: Quote) -> dict[str, Any]:
         "discount": plain(item.discount_percent) if item.discount_percent else None,
         "taxes": [plain(rate) for rate in dict.fromkeys(piece.tax_rate for piece in item.pieces)],
         "price": amount(once.unit_price) if len(item.pieces) == 1 and not item.bundle and quote.discount_amount is None else None,
-        "per": plain(once.base_quantity)
+        "per": count(once.base_quantity)
         if once.base_quantity != 1 and not item.bundle and quote.discount_amount is None
         else None,
         "net": amount(_net_of(item, quote)),
@@ -81,8 +110,9 @@ def _shown(item: Item, quote: Quote) -> dict[str, Any]:
         "pieces": [
             {
                 "sku": piece.sku,
-                "description": piece.description,
-                "quantity": plain(piece.quantity),
+                # A tier is called as its position is.
+                "description": None if piece.description == item.description else piece.description,
+                "quantity": count(piece.quantity),
                 "price": None if item.bundle or quote.discount_amount is not None else amount(piece.unit_price),
             }
             for piece in item.pieces

@@ -366,7 +366,8 @@ async def test_the_page_shows_what_the_pdf_shows(
         "Delivery in May.",
         "As agreed.",
         "CRM seat",
-        "10 × Pump",
+        "10 × 100.00",
+        "3 × Pump",
         "office@nord.example",
     ):
         assert wanted in text, wanted

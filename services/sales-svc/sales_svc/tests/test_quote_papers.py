@@ -1,6 +1,7 @@
 """The printed quote, read back."""
 
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +56,12 @@ async def test_a_sent_quote_is_printed_once_and_says_what_it_offers(
         assert wanted in text, wanted
     for money in (quote["net"], quote["gross"], *(part["tax"] for part in quote["taxes"])):
         assert f"{Decimal(money['amount']):,} EUR" in text
+    # Positions are numbered as they stand, quantities have thousands apart, and a term says what it comes to.
+    assert re.findall(r"([0-9])\s+(Pump|Start|<b>Travel|CRM seat|API call)\b", text)[0] == ("1", "Pump")
+    for number, name in ((3, "<b>Travel"), (4, "CRM seat"), (5, "API call")):
+        assert re.search(rf"\b{number}\s+{name}", text), name
+    for wanted in ("50,000", "Germany", "12 months, 5,988.00 in all" if language == "en" else "12 个月，共 5,988.00"):
+        assert wanted in text, wanted
     clock.advance(days=1)
     await ok(client, "PUT", "/v1/letterhead", {**HEAD, "name": "Moved"})
     assert await pdf_of(client, quote["id"]) == sent
