@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ltc_cli.company.feed import EventFeed
-from ltc_cli.company.front_office import REPS, sign_by_link
+from ltc_cli.company.front_office import REPS, accept_by_link, sign_by_link
 from ltc_cli.company.suite import Json, Suite
 
 Ending = Literal["disqualified", "lost", "cancelled", "paid", "paid_late", "paid_in_parts", "unpaid"]
@@ -108,7 +108,9 @@ class Player:
             await suite.post("sales", f"/v1/opportunities/{opportunity_id}/lose", {"reason": "chose a competitor"})
             return script.ending
         if script.by_link:
-            await sign_by_link(suite, (await suite.contract(quote["id"]))["id"], f"Buyer of {company}")
+            await accept_by_link(suite, quote["id"], f"Buyer of {company}")
+            contract = await suite.draw_up(quote["id"])
+            await sign_by_link(suite, contract["id"], f"Buyer of {company}")
         else:
             await suite.sign(quote["id"], f"Buyer of {company}")
         order = (await self._feed.wait(flow_id, "order.confirmed")).data

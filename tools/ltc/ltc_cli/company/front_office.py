@@ -130,19 +130,32 @@ class Marketing:
                 raise AssertionError(f"spend was refused: {told['refused'][0]}")
 
 
+async def accept_by_link(suite: Suite, quote_id: str, name: str) -> None:
+    """The customer opens the link to the offer, reads, says who they are and ticks the box."""
+    url = (await suite.post("sales", f"/v1/quotes/{quote_id}/links", {}))["url"]
+    form = {"action": "accept", "name": name, "role": "Head of purchasing", "order_reference": f"PO {quote_id[-6:]}"}
+    await _say_yes(url, {**form, "consent": "yes"})
+    if (await suite.get("sales", f"/v1/quotes/{quote_id}/answer"))["name"] != name:
+        raise AssertionError("the quote was not accepted by who accepted it")
+
+
 async def sign_by_link(suite: Suite, contract_id: str, signed_by: str) -> None:
     """The customer opens the link that the contract was sent with, reads, ticks the box, types a name; then it is verified."""
     await suite.post("sales", f"/v1/contracts/{contract_id}/send")
     url = (await suite.post("sales", f"/v1/contracts/{contract_id}/link"))["url"]
+    await _say_yes(url, {"action": "sign", "signed_by": signed_by, "consent": "yes"})
+    if not (await suite.get("sales", f"/v1/contracts/{contract_id}/verify"))["intact"]:
+        raise AssertionError("the signed contract is not as it was signed")
+
+
+async def _say_yes(url: str, form: Json) -> None:
+    """As a browser does: the page, then its form with the digest of the document that it showed."""
     async with httpx.AsyncClient(timeout=30, headers={"Accept": "text/html"}, follow_redirects=True) as browser:
         page = (await browser.get(url)).raise_for_status().text
         shown = re.search(r'name="shown" value="([0-9a-f]{64})"', page)
         if shown is None:
-            raise AssertionError("the page does not show a contract to sign")
-        form = {"action": "sign", "shown": shown[1], "signed_by": signed_by, "consent": "yes"}
-        (await browser.post(url, data=form)).raise_for_status()
-    if not (await suite.get("sales", f"/v1/contracts/{contract_id}/verify"))["intact"]:
-        raise AssertionError("the signed contract is not as it was signed")
+            raise AssertionError("the page shows no document to say yes to")
+        (await browser.post(url, data={**form, "shown": shown[1]})).raise_for_status()
 
 
 async def _once(suite: Suite, service: str, path: str, body: Json) -> None:

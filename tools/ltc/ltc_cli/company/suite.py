@@ -124,15 +124,15 @@ class Suite:
         sent: Json = await self.post("sales", f"/v1/quotes/{quote['id']}/send")
         return sent
 
-    async def contract(self, quote_id: str) -> Json:
-        """Accept the quote, draw up the contract."""
-        await self.post("sales", f"/v1/quotes/{quote_id}/accept")
+    async def draw_up(self, quote_id: str) -> Json:
+        """The contract of an accepted quote."""
         made: Json = await self.post("sales", f"/v1/quotes/{quote_id}/contract")
         return made
 
     async def sign(self, quote_id: str, signed_by: str) -> Json:
         """Accept the quote, draw up the contract, sign it."""
-        contract = await self.contract(quote_id)
+        await self.post("sales", f"/v1/quotes/{quote_id}/accept")
+        contract = await self.draw_up(quote_id)
         signed: Json = await self.post("sales", f"/v1/contracts/{contract['id']}/sign", {"signed_by": signed_by})
         return signed
 
