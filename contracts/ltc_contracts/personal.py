@@ -108,10 +108,17 @@ def unnamed(events: Mapping[str, type[BaseModel]]) -> list[str]:
 
 
 def redact(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload of an event without what may go of the person; it still fits its schema."""
+    """The payload (changed in place) without what may go of the person; it still fits its schema."""
     for path, each in PERSONAL.get(topic, {}).items():
         if not each.kept:
             _redact(payload, path.split("."), each.becomes)
+    return payload
+
+
+def anonymous(topic: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload (changed in place) without anything of a person, for a reader who needs none of it, kept or not."""
+    for path, each in PERSONAL.get(topic, {}).items():
+        _redact(payload, path.split("."), each.becomes)
     return payload
 
 

@@ -5,6 +5,7 @@ from lead_svc.api import (
     bulk,
     campaigns,
     changes,
+    consents,
     disqualification,
     duplicate_scans,
     duplicates,
@@ -45,6 +46,7 @@ ROUTERS = (
     nurture.router,
     nurture_public.router,
     feedback.router,
+    consents.router,
     privacy.router,
     privacy_public.router,
 )

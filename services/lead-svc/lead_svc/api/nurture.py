@@ -10,7 +10,7 @@ from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events.model import Code, Name, Text
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from lead_svc.domain.consent import Consent, Why, address_hash
+from lead_svc.domain.consent import Consent, Purpose, Why, address_hash
 from lead_svc.handlers import consent as consents
 from lead_svc.handlers import nurture_entry as handlers
 from lead_svc.handlers import nurture_reactions as reactions
@@ -102,13 +102,15 @@ class NurtureView(BaseModel):
 
 
 class NewConsent(Body):
-    """What the person said yes or no to, in the words they saw, where, and the proof (form, address, ticket)."""
+    """What the person said yes or no to, in the words they saw and their version, where, and the proof (`ip`, `user_agent`, `form`,
+    `ticket`). `ad_sharing` is being told to ad platforms by hashed address or phone. A no is for all leads with the address."""
 
     given: bool
     wording: Annotated[str, Field(min_length=1, max_length=2000)]
     source: Name
     said_at: AwareDatetime | None = None
-    purpose: Literal["marketing"] = "marketing"
+    purpose: Purpose = "marketing"
+    wording_version: Code | None = None
     evidence: Annotated[dict[Code, Text], Field(max_length=20)] = {}
 
 
@@ -123,6 +125,7 @@ class ConsentView(BaseModel):
     evidence: dict[str, str]
     recorded_by: str
     recorded_at: datetime
+    wording_version: str | None
 
     @classmethod
     def of(cls, consent: Consent) -> "ConsentView":
@@ -219,7 +222,7 @@ async def nurture_of(lead_id: UUID, conn: Conn) -> NurtureView:
 
 @router.post("/leads/{lead_id}/consents", status_code=201, dependencies=[scope("consents:write")])
 async def record_consent(lead_id: UUID, body: NewConsent, tx: Tx, caller: Recorder) -> ConsentView:
-    """A person agreed to be written to, or withdrew it; the latest word counts."""
+    """A person agreed to something, or withdrew it; the latest word counts."""
     return ConsentView.of(
         await consents.record(
             tx,
@@ -231,6 +234,7 @@ async def record_consent(lead_id: UUID, body: NewConsent, tx: Tx, caller: Record
             evidence=body.evidence,
             by=caller.subject,
             purpose=body.purpose,
+            wording_version=body.wording_version,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Whether a person may be written to: consent per lead, and addresses that get nothing whatever any lead says."""
+"""Whether a person may be written to, or told to ad platforms: consent per lead, and addresses that get nothing whatever any lead says."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from uuid import UUID
 
 from lead_svc.domain.identity import normal_email
 
-Purpose = Literal["marketing"]
+# To be written to; to be told to ad platforms by hashed address or phone.
+Purpose = Literal["marketing", "ad_sharing"]
 Why = Literal["unsubscribed", "bounced", "complained", "by_hand", "erased"]
 
 
@@ -26,6 +27,7 @@ class Consent:
     evidence: dict[str, str]
     recorded_by: str
     recorded_at: datetime
+    wording_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from ltc_contracts.errors import Invalid
 
 from lead_svc.domain.consent import Consent, Purpose, Suppression, Why, address_hash
 from lead_svc.domain.identity import normal_email
-from lead_svc.domain.lead import require_known
+from lead_svc.domain.lead import LeadErased, require_known
 from lead_svc.handlers import nurture_exit
 from lead_svc.store import consent as store
-from lead_svc.store import leads
+from lead_svc.store import feedback, leads
 
 
 async def record(
@@ -26,21 +26,41 @@ async def record(
     evidence: dict[str, str],
     by: str,
     purpose: Purpose = "marketing",
+    wording_version: str | None = None,
 ) -> Consent:
-    """A person agreed to be written to, or withdrew it, with the words and the proof; a withdrawal ends the lead's journeys."""
+    """A person agreed to something, or withdrew it, with the words and the proof. A yes is for this lead; a no is the person's, for all
+    leads with the address: it ends their journeys, and what ad platforms get of them."""
     said_at = said_at or tx.now
     if said_at > tx.now:
         raise Invalid("it cannot be said in the future", field="said_at")
-    lead = await leads.get_lead_for_update(tx.conn, lead_id)
-    require_known(lead)
-    consent = Consent(new_id(), lead.id, purpose, given, said_at, wording, source, evidence, by, tx.now)
-    await store.insert_consent(tx.conn, consent)
-    if given and purpose == "marketing" and (hashed := address_hash(lead.contact.email if lead.contact else None)) is not None:
+    known = await leads.get_lead(tx.conn, lead_id)
+    require_known(known)
+    normal = normal_email(known.contact.email) if known.contact and known.contact.email else None
+    same = [] if given or normal is None else await store.leads_at(tx.conn, normal)
+    consents = {}
+    for each in sorted({lead_id, *same}):
+        lead = await leads.get_lead_for_update(tx.conn, each)
+        if lead.erased_at is None:
+            consents[each] = Consent(
+                new_id(), lead.id, purpose, given, said_at, wording, source, evidence, by, tx.now, wording_version
+            )
+            await store.insert_consent(tx.conn, consents[each])
+    if lead_id not in consents:
+        raise LeadErased(f"the person of the lead {lead_id} was erased")
+    await _settle(tx, list(consents), purpose)
+    if given and purpose == "marketing" and (hashed := address_hash(normal)) is not None:
         # Somebody who was erased came again and agreed anew.
         await store.lift_suppression(tx.conn, hashed, by=by, now=tx.now, why="erased", since=said_at)
-    if lead.id not in await store.agreed(tx.conn, [lead.id], purpose):
-        await nurture_exit.leave(tx, [lead.id], "no_consent")
-    return consent
+    return consents[lead_id]
+
+
+async def _settle(tx: Transaction, lead_ids: list[UUID], purpose: Purpose) -> None:
+    agreed = await store.agreed(tx.conn, lead_ids, purpose)
+    silent = [lead_id for lead_id in lead_ids if lead_id not in agreed]
+    if purpose == "marketing":
+        await nurture_exit.leave(tx, silent, "no_consent")
+    else:
+        await feedback.forget_persons(tx.conn, silent)
 
 
 async def suppress(tx: Transaction, hashed: bytes, *, why: Why, source: str, by: str, email: str | None = None) -> bool:

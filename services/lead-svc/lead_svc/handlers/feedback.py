@@ -12,8 +12,8 @@ from ltc_contracts.money import Money
 
 from lead_svc.domain import feedback as rules
 from lead_svc.domain.feedback import CLICK_ID, Export, ExportRuns, Platform, Setting, SettingExists
+from lead_svc.store import consent, leads, outcomes
 from lead_svc.store import feedback as store
-from lead_svc.store import leads, outcomes
 
 MOST_LINES = 100_000
 _LONGEST_DAYS = 3660
@@ -84,4 +84,9 @@ async def export_chunk(tx: Transaction, *, limit: int) -> int:
 async def _persons(tx: Transaction, platform: Platform, ids: list[UUID]) -> Mapping[UUID, Mapping[str, str]]:
     found = await leads.get_leads(tx.conn, ids)
     clicks = await store.clicks_of(tx.conn, found, CLICK_ID[platform])
-    return {lead.id: rules.person_of(platform, clicks.get(lead.id), lead.contact, lead.country) for lead in found}
+    # An address or a phone, though hashed, is told of those only who agreed to it; a click the platform made itself.
+    agreed = await consent.agreed(tx.conn, ids, "ad_sharing")
+    return {
+        lead.id: rules.person_of(platform, clicks.get(lead.id), lead.contact if lead.id in agreed else None, lead.country)
+        for lead in found
+    }

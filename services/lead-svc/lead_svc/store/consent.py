@@ -14,11 +14,12 @@ from lead_svc.domain.consent import Consent, Suppression
 async def insert_consent(conn: Connection, consent: Consent) -> None:
     await conn.execute(
         """
-        INSERT INTO lead_consent (id, lead_id, purpose, given, said_at, wording, source, evidence, recorded_by, recorded_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        INSERT INTO lead_consent (id, lead_id, purpose, given, said_at, wording, source, evidence, recorded_by, recorded_at,
+                                  wording_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         *(consent.id, consent.lead_id, consent.purpose, consent.given, consent.said_at, consent.wording, consent.source),
-        *(consent.evidence, consent.recorded_by, consent.recorded_at),
+        *(consent.evidence, consent.recorded_by, consent.recorded_at, consent.wording_version),
     )
 
 
@@ -26,10 +27,24 @@ async def list_consents(conn: Connection, lead_id: UUID) -> list[Consent]:
     """The newest first, at most 200."""
     rows = await conn.fetch(
         """
-        SELECT id, lead_id, purpose, given, said_at, wording, source, evidence, recorded_by, recorded_at
+        SELECT id, lead_id, purpose, given, said_at, wording, source, evidence, recorded_by, recorded_at, wording_version
         FROM lead_consent WHERE lead_id = $1 ORDER BY said_at DESC, id DESC LIMIT 200
         """,
         lead_id,
+    )
+    return [Consent(**dict(row)) for row in rows]
+
+
+async def consents_of_address(conn: Connection, email: str, purpose: str | None) -> list[Consent]:
+    """What a person said as any lead of a normalised address, the newest first, at most 1000."""
+    rows = await conn.fetch(
+        """
+        SELECT id, lead_id, purpose, given, said_at, wording, source, evidence, recorded_by, recorded_at, wording_version
+        FROM lead_consent WHERE lead_id IN (SELECT lead_id FROM lead_key WHERE kind = 'email' AND value = $1)
+          AND ($2::text IS NULL OR purpose = $2)
+        ORDER BY said_at DESC, id DESC LIMIT 1000
+        """,
+        *(email, purpose),
     )
     return [Consent(**dict(row)) for row in rows]
 

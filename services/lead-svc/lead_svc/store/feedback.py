@@ -223,6 +223,17 @@ async def insert_items(conn: Connection, export: Export, items: Sequence[Item]) 
     )
 
 
+async def forget_persons(conn: Connection, lead_ids: Sequence[UUID]) -> None:
+    """Files of the past are given out without the hashed address and phone of these from now on; by a click they stay known."""
+    await conn.execute(
+        """
+        UPDATE feedback_item SET person = nullif(person - 'em' - 'ph', '{}')
+        WHERE lead_id = ANY($1::uuid[]) AND (person ? 'em' OR person ? 'ph')
+        """,
+        list(lead_ids),
+    )
+
+
 async def list_items(conn: Connection, export_id: UUID) -> list[Item]:
     """The lines of an export, in their order; an export has a bounded number of them."""
     rows = await conn.fetch(

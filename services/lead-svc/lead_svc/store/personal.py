@@ -100,7 +100,7 @@ TABLES: Mapping[str, Table] = {
     "lead_change": Table(rows=_OF_LEAD, plain="id lead_id version at", staff="by", personal={"changes": replace(_NAMES_ONLY)}),
     "lead_consent": Table(
         rows=_OF_LEAD,
-        plain="id lead_id purpose given said_at recorded_at",
+        plain="id lead_id purpose given said_at wording_version recorded_at",
         staff="recorded_by",
         personal={
             "wording": keep("the company's own words, which show that it asked properly"),

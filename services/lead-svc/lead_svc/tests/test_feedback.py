@@ -167,6 +167,9 @@ async def test_meta_knows_people_by_hashes_only_and_further_cash_is_a_further_ev
 ) -> None:
     clock.set(day(2))
     lead, junk = await capture(client), await capture(client, contact={"email": "x@spam.example"}, touches=[])
+    for each in (lead, junk):
+        said = {"given": True, "wording": "Tell ad platforms", "source": "form", "purpose": "ad_sharing"}
+        assert (await client.post(f"/v1/leads/{each['id']}/consents", json=said)).status_code == 201
     await client.post(f"/v1/leads/{junk['id']}/disqualify", json={"code": "spam"})
     await pay(deliver, lead, "100.00", day(3))
     clock.set(day(1, 2))

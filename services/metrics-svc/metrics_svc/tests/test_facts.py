@@ -65,6 +65,30 @@ async def test_every_event_is_kept_once(client: httpx.AsyncClient, deliver: Deli
 
 
 @pytest.mark.usefixtures("deal")
+async def test_nothing_of_a_person_is_kept(db: Database) -> None:
+    async with db.connection() as conn:
+        rows = await conn.fetch("SELECT topic, data::text AS data FROM event")
+    known = {"lead.qualified": "contact", "order.confirmed": "customer", "contract.signed": "signed_by"}
+    for sample in all_examples():
+        if sample.topic in known:
+            told = sample.data[known[sample.topic]]
+            words = [told] if isinstance(told, str) else [told.get("name"), told.get("email"), told.get("phone")]
+            for word in filter(None, words):
+                assert not [row for row in rows if row["topic"] == sample.topic and word in row["data"]], (sample.topic, word)
+
+
+@pytest.mark.usefixtures("deal")
+async def test_an_erasure_changes_no_number(client: httpx.AsyncClient, deliver: Deliver) -> None:
+    before = {name: await values(client, name) for name in registry()}
+    flow = (await client.get(f"/v1/flows/{FLOW}")).json()
+    erased = changed(example("person.erased"), lead_ids=[example("lead.captured").data["lead_id"]])
+    await deliver.records(consumers, [record(erased)])
+    assert {name: await values(client, name) for name in registry()} == before
+    assert (await client.get(f"/v1/flows/{FLOW}")).json() == flow
+    assert await residual(client) == "0.00"
+
+
+@pytest.mark.usefixtures("deal")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
