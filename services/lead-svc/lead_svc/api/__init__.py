@@ -15,6 +15,7 @@ from lead_svc.api import (
     leads,
     nurture,
     nurture_public,
+    partners,
     predictive,
     privacy,
     privacy_public,
@@ -36,6 +37,7 @@ ROUTERS = (
     duplicate_scans.router,
     assignment.router,
     campaigns.router,
+    partners.router,
     what_if.router,  # before the versions of rules, whose paths it would meet
     scores.router,
     disqualification.router,

@@ -11,7 +11,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.events import Contact
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from lead_svc.api.duplicates import DuplicatesView, find_duplicates
 from lead_svc.api.own_fields import OwnFilter
@@ -49,6 +49,8 @@ Own = Annotated[dict[Code, Any], Field(max_length=200)]
 
 
 class NewLead(Body):
+    """A `partner_code` says who sent it; then channel and source are `partner` unless they are given."""
+
     channel: Code
     source: Name
     campaign: Name | None = None
@@ -66,6 +68,14 @@ class NewLead(Body):
     custom: Own = {}
     visitor_id: UUID | None = None
     touches: Annotated[list[NewTouch], Field(max_length=100)] = []
+    partner_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_partner(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("partner_code"):
+            return {"channel": "partner", "source": "partner", **given}
+        return given
 
     def arrival(self, now: datetime) -> Arrival:
         """The lead on its way in."""
@@ -80,10 +90,11 @@ class NewLead(Body):
             updated_at=now,
         )
         done = [Activity(each.activity, each.occurred_at or now) for each in self.activities]
-        return Arrival(lead, done, [each.touch() for each in self.touches], self.visitor_id)
+        touches = [each.touch() for each in self.touches]
+        return Arrival(lead, done, touches, self.visitor_id, partner_code=self.partner_code)
 
 
-_FACTS = [name for name in NewLead.model_fields if name not in ("activities", "contact", "visitor_id", "touches")]
+_FACTS = [name for name in NewLead.model_fields if name not in ("activities", "contact", "visitor_id", "touches", "partner_code")]
 
 
 class Qualification(Body):

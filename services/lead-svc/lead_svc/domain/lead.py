@@ -145,8 +145,8 @@ def require_known(lead: Lead) -> None:
         raise LeadErased(f"the person of the lead {lead.id} was erased; whoever comes again is a new lead")
 
 
-def captured(lead: Lead, touches: tuple[Touch, ...], own: Iterable[FieldDef]) -> LeadCaptured:
-    """The event of a new lead; nothing personal is on it. `own` are the company's fields."""
+def captured(lead: Lead, touches: tuple[Touch, ...], own: Iterable[FieldDef], partner: str | None = None) -> LeadCaptured:
+    """The event of a new lead; nothing personal is on it. `own` are the company's fields, `partner` is the name of who sent it."""
     return LeadCaptured(
         lead_id=lead.id,
         captured_via=lead.captured_via,
@@ -160,6 +160,7 @@ def captured(lead: Lead, touches: tuple[Touch, ...], own: Iterable[FieldDef]) ->
         region=lead.region,
         channel_group=lead.channel_group,
         segments=lead.segments,
+        partner=partner,
         touches=touches,
         duplicate_of=lead.duplicate_of,
         custom=public(own, lead.custom),

@@ -21,6 +21,7 @@ _LENGTHS = {
     "owner": 200,
     "region": 200,
     "channel_group": 64,
+    "partner_code": 64,
 }
 _CONTACT = {"contact.name": 200, "contact.email": 254, "contact.phone": 40}
 _OTHER = {"country", "company_size", "outcome"}

@@ -7,13 +7,14 @@ from ltc_chassis.db import Transaction, is_refused
 from ltc_contracts.errors import DomainError, Invalid
 
 from lead_svc.domain.duplicates import PossibleDuplicate
-from lead_svc.domain.lead import DuplicateLead
+from lead_svc.domain.lead import DuplicateLead, LeadErased
 from lead_svc.domain.segments import Book
+from lead_svc.handlers import erased, partners
 from lead_svc.handlers.capture import Arrival, capture_leads, check
 from lead_svc.handlers.segments import open_book
 
 Result = Arrival | DomainError
-"""The arrival as it is now, or why it is no new lead: `DuplicateLead` for a known reference, `PossibleDuplicate` by the policy."""
+"""The arrival as it is now, or why it is no new lead: `DuplicateLead` for a known reference, `PossibleDuplicate` by the policy, `LeadErased`."""
 
 
 async def capture_given(tx: Transaction, rows: Sequence[Result]) -> list[Result]:
@@ -28,6 +29,14 @@ async def capture_given(tx: Transaction, rows: Sequence[Result]) -> list[Result]
 
 async def capture_each(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None = None) -> list[Result]:
     """What became of each, in their order. One that the database or a rule refuses is found by halving; it spoils no other."""
+    rows = await partners.introduce(tx, arrivals)
+    known = [(number, row) for number, row in enumerate(rows) if isinstance(row, Arrival)]
+    for (number, _), result in zip(known, await _capture(tx, [row for _, row in known], book), strict=True):
+        rows[number] = result
+    return rows
+
+
+async def _capture(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None) -> list[Result]:
     if not arrivals:
         return []
     # What was tried has changed the arrivals; the halves are tried with them as they came.
@@ -41,7 +50,9 @@ async def capture_each(tx: Transaction, arrivals: Sequence[Arrival], book: Book 
         if len(arrivals) > 1:
             return await _halves(tx, arrivals, book)
         return [error if isinstance(error, DomainError) else Invalid("holds a value that cannot be kept", field="row")]
-    return [arrival if id(arrival) in taken else _known(arrival) for arrival in tried]
+    left = [arrival for arrival in tried if id(arrival) not in taken]
+    known = {id(arrival) for arrival in await erased.keep_away(tx, left)} if left else set()
+    return [arrival if id(arrival) in taken else _why(arrival, known=id(arrival) in known) for arrival in tried]
 
 
 async def _halves(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None) -> list[Result]:
@@ -50,7 +61,7 @@ async def _halves(tx: Transaction, arrivals: Sequence[Arrival], book: Book | Non
     half = len(order) // 2
     found: dict[int, Result] = {}
     for part in (sorted(order[:half]), sorted(order[half:])):
-        found |= zip(part, await capture_each(tx, [arrivals[number] for number in part], book), strict=True)
+        found |= zip(part, await _capture(tx, [arrivals[number] for number in part], book), strict=True)
     return [found[number] for number in range(len(arrivals))]
 
 
@@ -62,7 +73,9 @@ def _checked(tx: Transaction, arrival: Arrival, book: Book) -> Result:
     return arrival
 
 
-def _known(arrival: Arrival) -> DomainError:
+def _why(arrival: Arrival, *, known: bool) -> DomainError:
     if arrival.verdict is not None:
         return PossibleDuplicate("the policy for duplicates refuses this lead", found=[arrival.verdict.other_id])
+    if not known:
+        return LeadErased("the person of this external_ref was erased; whoever comes again is a new lead", field="external_ref")
     return DuplicateLead("there is a lead with this external_ref already", field="external_ref")

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_contracts.errors import Invalid
+from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import LeadEngaged, Touch
 from ltc_rules.custom_fields import validate
 
@@ -19,10 +19,23 @@ from lead_svc.domain import segments as places
 from lead_svc.domain.duplicates import PossibleDuplicate, Verdict
 from lead_svc.domain.identity import Key
 from lead_svc.domain.lead import DuplicateLead, Lead, Outcome
+from lead_svc.domain.partner import Introduced
 from lead_svc.domain.score import Activity, Rule, Score, Scorer, qualifies
 from lead_svc.domain.segments import Book
 from lead_svc.domain.visit import told
-from lead_svc.handlers import assignment, duplicates, erased, history, merge, predictive, protection, scores, segments, visits
+from lead_svc.handlers import (
+    assignment,
+    duplicates,
+    erased,
+    history,
+    merge,
+    partners,
+    predictive,
+    protection,
+    scores,
+    segments,
+    visits,
+)
 from lead_svc.store import duplicates as duplicates_store
 from lead_svc.store import leads as store
 from lead_svc.store import outcomes as outcomes_store
@@ -48,11 +61,17 @@ class Arrival:
     score: Score | None = None
     verdict: Verdict | None = None
     outcome: Outcome | None = None
+    # What it says of who sent it, and who that is.
+    partner_code: str | None = None
+    partner: Introduced | None = None
 
 
 async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     """A new lead is known, scored, and qualified if the rule says so. Raises `DuplicateLead` for a known external reference,
-    `PossibleDuplicate` where the policy refuses."""
+    `PossibleDuplicate` where the policy refuses, `Invalid` for a partner code that counts not (any more)."""
+    for refusal in await partners.introduce(tx, [arrival]):
+        if isinstance(refusal, DomainError):
+            raise refusal
     book = await segments.open_book(tx)
     check(arrival, book, tx.now)
     if not await capture_leads(tx, [arrival], book):
@@ -84,6 +103,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book
     known = {arrival.lead.id: arrival.keys for arrival in new if arrival.keys is not None}
     keys = await protection.recognise(tx, [arrival.lead for arrival in new], rule, known)
     new = await _compare(tx, new, keys)
+    await partners.keep_referrals(tx, new)
     await store.insert_activities(tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities])
     await visits.stitch(tx, new)
     await _score(tx, new, rule)
@@ -129,7 +149,11 @@ async def _compare(tx: Transaction, new: Sequence[Arrival], keys: Mapping[UUID, 
 def _tell(tx: Transaction, new: Sequence[Arrival], book: Book) -> None:
     for arrival in new:
         lead = arrival.lead
-        tx.emit(rules.captured(lead, told(arrival.touches), book.own), flow_id=lead.flow_id, sequence=lead.version)
+        tx.emit(
+            rules.captured(lead, told(arrival.touches), book.own, arrival.partner.name if arrival.partner else None),
+            flow_id=lead.flow_id,
+            sequence=lead.version,
+        )
         for activity in arrival.activities:
             tx.emit(
                 LeadEngaged(lead_id=lead.id, activity=activity.code),

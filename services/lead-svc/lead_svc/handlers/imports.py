@@ -15,7 +15,7 @@ from ltc_rules.custom_fields import FieldDef
 from ltc_rules.tables import Record, read_table
 
 from lead_svc.domain.duplicates import PossibleDuplicate
-from lead_svc.domain.lead import DuplicateLead, blank
+from lead_svc.domain.lead import DuplicateLead, LeadErased, blank
 from lead_svc.domain.rows import Layout, Reader, Refusal, Row
 from lead_svc.domain.score import Activity
 from lead_svc.handlers.bulk import capture_each
@@ -27,6 +27,8 @@ from lead_svc.store.leads import get_rule
 
 CHUNK = 500
 CHUNKS_AT_ONCE = 4
+# They count as duplicates: nothing is wrong with such a row.
+_KNOWN = (DuplicateLead, PossibleDuplicate, LeadErased)
 
 
 async def take_file(tx: Transaction, *, file_name: str, file: bytes, encoding: str | None, layout: Layout) -> Import:
@@ -93,11 +95,11 @@ def _read(job: Import, records: Sequence[Record], own: Sequence[FieldDef], now: 
 
 async def _take(tx: Transaction, job: Import, batch: _Batch) -> None:
     results = await capture_each(tx, batch.arrivals)
-    known = sum(isinstance(result, DuplicateLead | PossibleDuplicate) for result in results)
+    known = sum(isinstance(result, _KNOWN) for result in results)
     spoiled = [
         Refusal(row.line, result.field or "row", result.reason)
         for row, result in zip(batch.rows, results, strict=True)
-        if isinstance(result, DomainError) and not isinstance(result, DuplicateLead | PossibleDuplicate)
+        if isinstance(result, DomainError) and not isinstance(result, _KNOWN)
     ]
     await store.insert_refusals(tx.conn, job.id, sorted([*batch.refused, *spoiled], key=lambda refusal: refusal.line))
     await store.advance_import(
@@ -111,7 +113,7 @@ async def _take(tx: Transaction, job: Import, batch: _Batch) -> None:
 
 
 def _arrival(row: Row, now: datetime) -> Arrival:
-    facts = {name: value for name, value in row.facts.items() if name != "outcome"}
+    facts = {name: value for name, value in row.facts.items() if name not in ("outcome", "partner_code")}
     contact = facts.pop("contact", None)
     lead = blank(
         **facts,
@@ -123,4 +125,5 @@ def _arrival(row: Row, now: datetime) -> Arrival:
         created_at=now,
         updated_at=now,
     )
-    return Arrival(lead, [Activity(code, now) for code in row.activities], outcome=row.facts.get("outcome"))
+    done = [Activity(code, now) for code in row.activities]
+    return Arrival(lead, done, outcome=row.facts.get("outcome"), partner_code=row.facts.get("partner_code"))

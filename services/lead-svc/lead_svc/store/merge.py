@@ -61,6 +61,7 @@ KEPT: Mapping[tuple[str, str], str] = {
     ("lease_lead", "lead_id"): "follows its lease, `join_covers`",
     ("manual_score", "lead_id"): "a person's judgement of that lead; the survivor keeps its own",
     ("privacy_request", "lead_ids"): "what the person named; the merge is followed when it is done",
+    ("referral", "lead_id"): "which partner sent that lead; how far it came is told of the lead that it is part of",
     ("what_if_lead", "lead_id"): "the result of a run over the leads as they were",
 }
 

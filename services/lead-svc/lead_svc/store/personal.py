@@ -183,6 +183,11 @@ TABLES: Mapping[str, Table] = {
         plain="id site kind path channel source campaign occurred_at",
         personal={"visitor_id": EMPTY},
     ),
+    "partner": Table(
+        plain="id name territory notes exclusive_days active version created_at updated_at", staff="subject created_by updated_by"
+    ),
+    "partner_change": Table(plain="id partner_id version changes at", staff="by"),
+    "partner_code": Table(plain="id partner_id code created_at expires_at", staff="created_by"),
     # A model is made of counts over many leads, not of a lead; it learns from the rows that are there when it is made anew.
     "predictive_model": Table(
         plain="id version state policy_version requested_at attempts trained_at examples positives auc auc_folds brier calibration body "
@@ -213,6 +218,7 @@ TABLES: Mapping[str, Table] = {
         plain="version valid_from protection_days extension_days limit_days cooling_off_days max_held qualifying created_at",
         staff="created_by",
     ),
+    "referral": Table(rows=_OF_LEAD, plain="id lead_id partner_id code_id referred_at", personal={"reference": EMPTY}),
     "rep": Table(plain="team max_per_30_days languages active credit version", staff="subject name"),
     "rep_absence": Table(plain="id since until", staff="subject"),
     "score_rule": Table(plain="version valid_from rule created_at", staff="created_by"),
