@@ -235,3 +235,21 @@ async def test_a_repeated_request_makes_one_link(client: httpx.AsyncClient, mail
     assert first.json() == second.json()
     await send_mails()
     assert len(mail_server.received) == 1
+
+
+async def test_the_api_keeps_who_said_so_and_under_which_order_number(client: httpx.AsyncClient) -> None:
+    quote = await sent(client)
+    await ok(client, "POST", f"/v1/quotes/{quote['id']}/accept", {"name": "Anna Rossi", "order_reference": "PO 4711"})
+    answer = await ok(client, "GET", f"/v1/quotes/{quote['id']}/answer")
+    assert (answer["via"], answer["by"], answer["name"], answer["order_reference"]) == ("api", "test", "Anna Rossi", "PO 4711")
+
+
+async def test_a_reps_address_is_checked_and_stays_out_of_the_log_of_changes(client: httpx.AsyncClient) -> None:
+    bad = await client.put("/v1/reps/Ada", json={"email": "ada@nord.example\r\nBcc: eve@evil.example"})
+    assert (bad.status_code, bad.json()["field"]) == (400, "email")
+    rep = await ok(client, "PUT", "/v1/reps/Ada", {"email": "ada@nord.example"})
+    assert rep["email"] == "ada@nord.example"
+    await ok(client, "PUT", "/v1/reps/Ada", {"email": "ada@south.example", "version": 1})
+    changes = (await ok(client, "GET", "/v1/reps/Ada/changes"))["items"]
+    assert [each["changes"].get("email") for each in changes] == [True, True]
+    assert "example" not in str(changes)

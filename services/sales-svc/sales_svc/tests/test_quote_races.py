@@ -56,3 +56,21 @@ async def test_accepting_while_the_seller_replaces_it_has_one_outcome(
     )
     states = [(await ok(client, "GET", f"/v1/quotes/{each['id']}"))["state"] for each in (quote, newer)]
     assert (reply.status_code, states) in ((303, ["accepted", "superseded"]), (410, ["superseded", "sent"]))
+
+
+async def test_accepting_while_the_link_is_taken_back_and_others_look_has_one_outcome(
+    client: httpx.AsyncClient, anonymous: httpx.AsyncClient
+) -> None:
+    quote, path, form = await offered(client, anonymous)
+    _, other = await linked(client, quote)
+    link = (await ok(client, "GET", f"/v1/quotes/{quote['id']}/links"))[-1]
+    reply, revoked, *looks = await asyncio.gather(
+        anonymous.post(path, data=form, headers=HTML),
+        client.post(f"/v1/quotes/{quote['id']}/links/{link['id']}/revoke"),
+        *(anonymous.get(each, headers=HTML) for each in (path, other) * 4),
+    )
+    state = (await ok(client, "GET", f"/v1/quotes/{quote['id']}"))["state"]
+    assert (reply.status_code, state) in ((303, "accepted"), (410, "sent"))
+    assert revoked.status_code == 200
+    assert {look.status_code for look in looks} <= {200, 410}
+    assert (await anonymous.get(path, headers=HTML)).status_code == 410
