@@ -17,6 +17,7 @@ from sales_svc.api.documents import ACT, READ, paper, place_of
 from sales_svc.domain import contract as rules
 from sales_svc.domain import contract_print, proof
 from sales_svc.domain.contract import Contract
+from sales_svc.domain.contract_text import in_words
 from sales_svc.handlers import contract_papers, contract_trail
 from sales_svc.handlers import contracts as handlers
 from sales_svc.store import contracts, proofs
@@ -103,7 +104,7 @@ async def _page(
         state=rules.state_on(contract, tx.now.date()),
         number=contract.number,
         token=token,
-        sign_by=contract.sign_by.isoformat() if contract.sign_by else "",
+        sign_by=in_words(contract.sign_by, language) if contract.sign_by else "",
         contract=shown,
         contract_language=contract.language,
         pdf_sha256=version.pdf_sha256 or "",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sales_svc.domain.contract import Contract, ContractVersion
-from sales_svc.domain.contract_text import in_words
+from sales_svc.domain.contract_text import country_in_words, in_words
 from sales_svc.domain.proof import Record, Signature
 
 
@@ -35,7 +35,7 @@ def printable(contract: Contract, version: ContractVersion) -> dict[str, Any]:
         "language": language,
         "day": in_words(version.created_at.date(), language),
         "supplier": document["supplier"],
-        "customer": document["customer"],
+        "customer": {**document["customer"], "country": country_in_words(document["customer"]["country"], language)},
         "quote": f"{document['quote']['number']} / {document['quote']['version']}",
         "lines": lines,
         "use": [

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from ltc_contracts.money import Money
+from ltc_rules.countries import country_name
 
 from sales_svc.domain.clause import fill
 from sales_svc.domain.contract_template import Terms
@@ -141,6 +142,11 @@ def digest(text: str) -> str:
 def in_words(day: date, language: str) -> str:
     """A day as people write it."""
     return f"{day.year}年{day.month}月{day.day}日" if language == "zh" else f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def country_in_words(code: str, language: str) -> str:
+    """As an address carries it: in the language of the country where that is ours, else in English, which every post reads."""
+    return "中国" if (code, language) == ("CN", "zh") else country_name(code)
 
 
 def _values(

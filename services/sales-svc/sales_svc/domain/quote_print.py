@@ -4,9 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from ltc_contracts.money import Money
-from ltc_rules.countries import country_name
 
-from sales_svc.domain.contract_text import in_words
+from sales_svc.domain.contract_text import country_in_words, in_words
 from sales_svc.domain.line import subtotals, totals
 from sales_svc.domain.position import Item
 from sales_svc.domain.price import plain
@@ -45,7 +44,7 @@ def printable(quote: Quote) -> dict[str, Any]:
         "payment_days": quote.payment_terms_days,
         "customer": {
             "name": quote.customer.name,
-            "country": _country(quote.customer.country, language),
+            "country": country_in_words(quote.customer.country, language),
             "vat_id": quote.customer.vat_id,
         },
         "contact": quote.contact,
@@ -81,10 +80,6 @@ def amount(money: Money) -> str:
 def count(number: Decimal) -> str:
     """A quantity with thousands apart and no zeros that say nothing: 50,000, 2.5."""
     return format(number.normalize() + 0, ",f")
-
-
-def _country(code: str, language: str) -> str:
-    return "中国" if (code, language) == ("CN", "zh") else country_name(code)
 
 
 def _shown(item: Item, quote: Quote) -> dict[str, Any]:
