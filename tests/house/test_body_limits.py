@@ -11,6 +11,7 @@ from tests.house.routes import SERVICES, app_of, routes_of
 USUAL = int(ChassisSettings.model_fields["max_body_bytes"].default)
 LARGER = {
     ("lead", "POST /v1/leads/bulk"): 4 * MB,  # 1,000 leads
+    ("lead", "POST /v1/badge-scans"): 4 * MB,  # 1,000 scans
     ("lead", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
     ("lead", "POST /v1/campaign-spend/file"): MB + 64 * KB,  # a file of 1 MB
     ("sales", "POST /v1/imports"): 21 * MB,  # a file of 20 MB

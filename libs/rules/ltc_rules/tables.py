@@ -25,6 +25,8 @@ _SEPARATORS = ",;\t|"
 _LONGEST_CELL = 100_000
 _MOST_COLUMNS = 300
 _LONGEST_NAME = 200
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Beginnings of a cell that a spreadsheet runs (OWASP, CSV injection)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class Table:
     encoding: str
     header: list[str]
     records: Iterator[Record]
+
+
+def inert(text: str) -> str:
+    """A text for a cell of a file that a spreadsheet may open: one that it would run as a formula is written as text.
+
+    Every CSV that the suite writes passes what people wrote through this; numbers of ours it leaves to the caller, `-1.00` is one.
+    """
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read_table(file: bytes, encoding: str | None = None) -> Table:

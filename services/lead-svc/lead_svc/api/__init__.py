@@ -2,6 +2,7 @@
 
 from lead_svc.api import (
     assignment,
+    badge_scans,
     bulk,
     campaigns,
     changes,
@@ -38,6 +39,7 @@ ROUTERS = (
     assignment.router,
     campaigns.router,
     partners.router,
+    badge_scans.router,
     what_if.router,  # before the versions of rules, whose paths it would meet
     scores.router,
     disqualification.router,

@@ -58,7 +58,7 @@ class RowsView(BaseModel):
 async def create_leads(body: NewLeads, tx: Tx, caller: Annotated[Principal, scope("leads:write")]) -> Response:
     """Capture up to 1,000 leads; each is taken or refused by itself, in one transaction. The answer is 200 whatever became of them."""
     shapes = [_shape(row) for row in body.leads]
-    rows = [row.arrival(tx.now) if isinstance(row, NewLead) else _Malformed(row) for row in shapes]
+    rows = [row.arrival(tx.now) if isinstance(row, NewLead) else Malformed(row) for row in shapes]
     results = await capture_given(tx, rows)
     reads = bool(caller.scopes & {"leads:read", "*"})
     references = [row.external_ref if isinstance(row, NewLead) else None for row in shapes]
@@ -104,14 +104,14 @@ def _view(number: int, result: Result, reference: str | None, found: dict[str, U
 
 
 def _problem(error: DomainError, *, reads: bool) -> dict[str, Any]:
-    if isinstance(error, _Malformed):
+    if isinstance(error, Malformed):
         return errors.members_of_shape(error.shape)
     if isinstance(error, PossibleDuplicate) and reads:
         error = error.told()
     return errors.members_of(error)
 
 
-class _Malformed(DomainError):
+class Malformed(DomainError):
     """A row has not the expected shape."""
 
     kind = "invalid"

@@ -19,6 +19,7 @@ from uuid import UUID
 from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import Contact
 from ltc_contracts.money import Money, minor_units
+from ltc_rules.tables import FORMULA, inert
 
 from lead_svc.domain.phone import normal_phone
 
@@ -30,7 +31,6 @@ CLICK_ID: Mapping[Platform, str] = {"google": "gclid", "microsoft": "msclkid", "
 _ADJUSTABLE: frozenset[Platform] = frozenset({"google", "microsoft"})
 # What a click id looks like; it came through a browser, and a cell may not begin as a formula does.
 _CLICK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,499}")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class SettingExists(DomainError):
@@ -123,7 +123,7 @@ def check(setting: Setting) -> None:
             continue
         if setting.platform == "baidu" and not re.fullmatch(r"[0-9]{1,4}", name):
             raise Invalid("Baidu's conversion types are numbers", field=field)
-        if name.startswith(_FORMULA) or not name.isprintable() or name != name.strip():
+        if name.startswith(FORMULA) or not name.isprintable() or name != name.strip():
             raise Invalid("a name neither begins as a formula nor has spaces around it", field=field)
     if setting.platform == "baidu" and (setting.qualified or setting.collected or setting.junk) and not setting.landing_url:
         raise Invalid("Baidu knows a click by the address of the landing page", field="landing_url")
@@ -162,13 +162,8 @@ def file_of(platform: Platform, part: Part, items: Iterable[Item], landing_url: 
         writer.writerow(head)
     for item in items:
         if item.person and (item.kind == "conversion") == (part == "conversions"):
-            writer.writerow([cell(value) for value in shape.line(item, landing_url)])
+            writer.writerow([inert(value) for value in shape.line(item, landing_url)])
     return out.getvalue()
-
-
-def cell(value: str) -> str:
-    """A cell that no spreadsheet runs as a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _of_status(setting: Setting, facts: Facts, told: Sequence[Item], now: datetime, new_id: Callable[[], UUID]) -> Iterable[Item]:

@@ -64,6 +64,8 @@ class Arrival:
     # What it says of who sent it, and who that is.
     partner_code: str | None = None
     partner: Introduced | None = None
+    # When it happened, where that was before it came in.
+    occurred_at: datetime | None = None
 
 
 async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
@@ -153,6 +155,7 @@ def _tell(tx: Transaction, new: Sequence[Arrival], book: Book) -> None:
             rules.captured(lead, told(arrival.touches), book.own, arrival.partner.name if arrival.partner else None),
             flow_id=lead.flow_id,
             sequence=lead.version,
+            occurred_at=arrival.occurred_at,
         )
         for activity in arrival.activities:
             tx.emit(

@@ -23,6 +23,24 @@ async def insert_consent(conn: Connection, consent: Consent) -> None:
     )
 
 
+async def insert_consents(conn: Connection, consents: Sequence[Consent]) -> None:
+    """Of many leads at once."""
+    await conn.copy_records_to_table(
+        "lead_consent",
+        records=[
+            (
+                *(each.id, each.lead_id, each.purpose, each.given, each.said_at, each.wording, each.source, each.evidence),
+                *(each.recorded_by, each.recorded_at, each.wording_version),
+            )
+            for each in consents
+        ],
+        columns=(
+            *("id", "lead_id", "purpose", "given", "said_at", "wording", "source", "evidence", "recorded_by", "recorded_at"),
+            "wording_version",
+        ),
+    )
+
+
 async def list_consents(conn: Connection, lead_id: UUID) -> list[Consent]:
     """The newest first, at most 200."""
     rows = await conn.fetch(

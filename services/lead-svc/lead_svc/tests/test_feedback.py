@@ -239,18 +239,6 @@ async def test_a_click_id_that_came_by_file_counts_and_one_that_is_a_formula_doe
     assert [line[0] for line in (await lines(client, done))[2:]] == ["abc_1"]
 
 
-def test_a_cell_is_never_a_formula() -> None:
-    assert [rules.cell(text) for text in ("=1+2", "+49", "-1", "@x", "\tx", "plain", "")] == [
-        "'=1+2",
-        "'+49",
-        "'-1",
-        "'@x",
-        "'\tx",
-        "plain",
-        "",
-    ]
-
-
 @pytest.mark.parametrize(
     ("setting", "status", "field"),
     [

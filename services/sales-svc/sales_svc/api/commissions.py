@@ -15,6 +15,7 @@ from ltc_chassis.paper import print_pdf
 from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.events.model import Name
 from ltc_contracts.money import Money
+from ltc_rules.tables import inert
 from pydantic import BaseModel
 
 from sales_svc.domain import statement as rules
@@ -161,7 +162,7 @@ async def get_statement_csv(conn: Conn, span: StatementSpan) -> Response:
         days, currency = (str(each.first), str(each.last)), each.currency
         writer.writerow([days[0], "", "", "", "opening", "accrued", "", each.opening.amount, "", currency])
         for e in each.entries:
-            texts = [_text(value) for value in (e.contract_number, e.customer, e.plan)]
+            texts = [inert(value) for value in (e.contract_number, e.customer, e.plan)]
             writer.writerow([e.booked_on, *texts, e.kind, e.part, e.cause, e.amount.amount, e.earned_change.amount, currency])
         writer.writerow([days[1], "", "", "", "closing", "accrued", "", each.closing.amount, each.earned.amount, currency])
     name = f"commission-{span.first}-{span.last}.csv"
@@ -216,8 +217,3 @@ def _whose(caller: Principal, rep: str | None) -> str | None:
     if rep is not None and rep != caller.subject:
         caller.require("commissions:read_all")
     return caller.subject
-
-
-def _text(value: str) -> str:
-    """As text also in a spreadsheet, which would run what begins with = + - @ or a control character."""
-    return f"'{value}" if value[:1] in "=+-@\t\r\n" and value else value
