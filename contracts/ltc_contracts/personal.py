@@ -54,7 +54,9 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     "lead.touched": {**{f"touch.{name}": each for name, each in _TOUCH.items()}, "touch.click_ids": _CLICKS},
     "opportunity.lost": {"reason": _REASON},
     "opportunity.opened": {
-        "name": Personal("the person's, where there is no company", "(erased)"),
+        "name": Personal(
+            "what a rep called the deal", "(erased)", "of a lead it names the company or the source, never the person"
+        ),
         "external_ref": _REFERENCE,
     },
     "opportunity.won": {"reason": Personal("free text of a rep", None)},

@@ -88,11 +88,12 @@ async def list_to(conn: Connection, address: str) -> list[Any]:
 
 
 async def forget(tx: Transaction, address: str) -> int:
-    """Erase a person from the mails: what waits is taken back, addresses and contents are emptied; returns how many."""
+    """Erase a person from the mails: what waits is taken back, addresses and contents are emptied, and what the mail server said, since
+    it may name the address; returns how many."""
     rows = await tx.conn.fetch(
         """
         UPDATE mail SET recipient = 'erased@erased.invalid', recipient_name = NULL, reply_to = NULL, subject = '(erased)', text = '',
-               html = NULL, headers = '{}', unsubscribe_url = NULL, emptied_at = $2,
+               html = NULL, headers = '{}', unsubscribe_url = NULL, reason = NULL, emptied_at = $2,
                state = CASE WHEN state IN ('waiting', 'failed') THEN 'discarded' ELSE state END
         WHERE lower(recipient) = lower($1) RETURNING id
         """,

@@ -121,7 +121,7 @@ async def erase_contact(tx: Transaction, contact_id: UUID, by: str) -> Contact:
     erased = rules.erase(contact, tx.now)
     if erased != contact:
         await contacts.save_contact(tx.conn, erased)
-        await activities.erase_of_contact(tx.conn, contact_id, tx.now)
+        await activities.erase_of_persons(tx.conn, [contact_id], [], tx.now)
         await _log(tx, erased, by, {"erased": True})
     return erased
 

@@ -133,11 +133,17 @@ async def last_touches_of_opportunities(conn: Connection, opportunity_ids: Seque
     return {row["id"]: Touch(row["type"], row["by"], row["occurred_at"]) for row in rows}
 
 
-async def erase_of_contact(conn: Connection, contact_id: UUID, now: datetime) -> None:
-    """What was written about a person goes; that something was done, when and by whom stays."""
+async def erase_of_persons(conn: Connection, contact_ids: Sequence[UUID], lead_ids: Sequence[UUID], now: datetime) -> None:
+    """What was written about persons goes, also in their leads' deals where it is about nobody else; that something was done, when and
+    by whom stays."""
     await conn.execute(
-        "UPDATE activity SET subject = $2, body = NULL, version = version + 1, updated_at = $3 WHERE contact_id = $1",
-        *(contact_id, ERASED, now),
+        """
+        UPDATE activity SET subject = $3, body = NULL, version = version + 1, updated_at = $4
+        WHERE (contact_id = ANY($1::uuid[]) OR contact_id IS NULL AND opportunity_id IN (
+                   SELECT id FROM opportunity WHERE lead_id = ANY($2::uuid[])))
+          AND (subject <> $3 OR body IS NOT NULL)
+        """,
+        *(list(contact_ids), list(lead_ids), ERASED, now),
     )
 
 
