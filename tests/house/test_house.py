@@ -71,7 +71,7 @@ def test_every_timer_that_is_written_runs() -> None:
             set(re.findall(r"^async def ([a-z]\w*)\(", text, re.MULTILINE)),
             re.findall(r"^TIMERS\b", text, re.MULTILINE),
         )
-        run = set(re.findall(r"Timer\(\s*\"[^\"]+\",\s*(\w+)", text))
+        run = set(re.findall(r"(?:Timer|Errand)\(\s*\"[^\"]+\",\s*(\w+)", text))
         assert len(lists) == 1, f"{path.relative_to(ROOT)}: a second list hides the first"
         assert written <= run, f"{path.relative_to(ROOT)}: {written - run} never run"
 

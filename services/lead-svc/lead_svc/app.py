@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[*api.ROUTERS, custom_fields.routes(entities=("lead",))],
             consumers=consumers.consumers,
-            timers=timers.TIMERS,
+            timers=[*timers.TIMERS, *timers.ERRANDS],
             mails=True,
         )
     )

@@ -1,7 +1,8 @@
 """Time in."""
 
 from ltc_chassis.db import Transaction
-from ltc_chassis.timers import Timer
+from ltc_chassis.runtime import Runtime
+from ltc_chassis.timers import Errand, Timer
 
 from lead_svc.handlers import (
     assignment,
@@ -9,6 +10,8 @@ from lead_svc.handlers import (
     disqualification,
     duplicate_scans,
     feedback,
+    hook_fetch,
+    hooks,
     imports,
     nurture,
     nurture_entry,
@@ -118,6 +121,21 @@ async def delete_exports(tx: Transaction) -> int:
     return await privacy_exports.delete_files(tx, limit=100)
 
 
+async def work_deliveries(tx: Transaction) -> int:
+    """Deliveries of ad platforms that were taken in and not worked on."""
+    return await hooks.work_due(tx)
+
+
+async def fetch_answers(runtime: Runtime) -> int:
+    """Leads of which an ad platform told the id only."""
+    return await hook_fetch.fetch_due(runtime)
+
+
+async def forget_deliveries(tx: Transaction) -> int:
+    """Bytes of deliveries that are older than they are kept."""
+    return await hooks.forget_old(tx)
+
+
 TIMERS = [
     Timer("import-rows", import_rows),
     Timer("return-to-pool", return_to_pool, every=1.0),
@@ -138,4 +156,8 @@ TIMERS = [
     Timer("erase-persons", erase_persons, every=1.0),
     Timer("export-persons", export_persons, every=1.0),
     Timer("delete-exports", delete_exports, every=60.0),
+    Timer("capture-deliveries", work_deliveries, every=1.0),
+    Timer("forget-deliveries", forget_deliveries, every=60.0),
 ]
+# These go out to the world between two transactions.
+ERRANDS = [Errand("capture-answers", fetch_answers, every=1.0)]

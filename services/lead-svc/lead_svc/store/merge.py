@@ -34,6 +34,7 @@ class Owned:
 OWNED = (
     Owned("activity"),
     Owned("assignment"),
+    Owned("capture_item"),
     Owned("disqualification"),
     Owned("feedback_item"),
     Owned("lead", "merged_into"),

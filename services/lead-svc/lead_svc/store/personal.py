@@ -6,11 +6,13 @@ the person's leads. What is kept of a lead (status, times, money, source, countr
 
 from collections.abc import Mapping
 
-from ltc_chassis.personal import CHASSIS, EMPTY, Table, keep, own, replace
+from ltc_chassis.personal import CHASSIS, EMPTY, Table, Treatment, keep, own, replace
 
 _ERASED = replace("'(erased)'")
 _OF_LEAD = "t.lead_id = ANY(:leads)"
 _SAID = "EXISTS (SELECT 1 FROM unnest(:emails || :phones) AS said WHERE position(said IN lower({})) > 0)"
+# The bytes of deliveries need not be text: what is no ASCII stands as octal numbers where they are searched, and an address is ASCII.
+_OF_ITEM = "EXISTS (SELECT 1 FROM capture_item i WHERE i.delivery_id = t.id AND i.lead_id = ANY(:leads)) OR "
 # Of the company's own fields those stay that it declared as not personal; what no definition vouches for goes.
 _OWN_FIELDS = """
     (SELECT coalesce(jsonb_object_agg(v.key, v.value), '{}') FROM jsonb_each(t.custom) AS v
@@ -42,6 +44,31 @@ TABLES: Mapping[str, Table] = {
     "campaign_spend": Table(
         plain="campaign_id day source amount currency clicks impressions revision recorded_at", staff="recorded_by"
     ),
+    "capture_budget": Table(plain="endpoint_id hour kept bytes dropped"),
+    "capture_delivery": Table(
+        rows=_OF_ITEM + _SAID.format("encode(t.body, 'escape')"),
+        # `client` is a machine of the platform.
+        plain="id endpoint_id received_at client headers size sha256 nonce genuine state problem field reason attempts next_attempt_at "
+        "settled_at",
+        staff="retried_by",
+        # A delivery may tell of others, too; what it says of the person is shown where the lead is.
+        personal={"body": Treatment("empty", "NULL", shown=False), "query": replace("''", shown=False)},
+    ),
+    "capture_endpoint": Table(
+        plain="id kind key name secret verify_secret fetch_secret fetch_url fetch_version channel source campaign campaigns mapping "
+        "consent skew_s active version created_at updated_at retired_at",
+        staff="created_by updated_by retired_by",
+    ),
+    "capture_endpoint_version": Table(plain="endpoint_id version body changed_at", staff="changed_by"),
+    "capture_item": Table(
+        rows=f"{_OF_LEAD} OR " + _SAID.format("encode(t.answers, 'escape')"),
+        plain="id delivery_id endpoint_id state problem field reason attempts next_attempt_at lead_id settled_at",
+        personal={
+            "external_id": keep("so that the platform's repetition of the same lead does not bring the person back"),
+            "answers": Treatment("empty", "NULL", shown=False),
+        },
+    ),
+    "capture_setting": Table(plain="version keep_days bad_per_hour bad_bytes created_at", staff="created_by"),
     "channel": Table(plain="code label kind created_at", staff="created_by"),
     "disqualification": Table(
         rows=_OF_LEAD,

@@ -14,6 +14,7 @@ from ltc_chassis.testing_mail import MailServer
 from ltc_chassis.timers import Timer
 
 from lead_svc.app import create_app
+from lead_svc.tests.hooks import Hooks, Run
 from lead_svc.tests.journeys import Nurture
 from lead_svc.tests.persons import Persons
 
@@ -62,3 +63,16 @@ def persons(client: httpx.AsyncClient, run_timer: Callable[[Timer], Awaitable[in
 def seller(rep: Callable[..., httpx.AsyncClient]) -> Callable[..., httpx.AsyncClient]:
     """The same, for tests in which `rep` means something else."""
     return rep
+
+
+@pytest.fixture
+def hooks(
+    client: httpx.AsyncClient,
+    anonymous: httpx.AsyncClient,
+    secrets_dir: Path,
+    clock: FixedClock,
+    db: Database,
+    run_timer: Run,
+) -> Hooks:
+    """A company to which ad platforms push leads."""
+    return Hooks(client, anonymous, secrets_dir, clock, db, run_timer)
