@@ -24,7 +24,7 @@ async def score_due(tx: Transaction, *, limit: int) -> int:
     for was in leads:
         lead, result = moved.get(was.id, was), results[was.id]
         found.append((lead.id, done[lead.id], result))
-        if result.band != due[lead.id]:
+        if result.band != due[lead.id] and lead.erased_at is None:
             tx.emit(rules.scored(lead, result), flow_id=lead.flow_id, sequence=lead.version)
         await handlers.qualify_by_rule(tx, lead, result, done[lead.id], rule)
     await scores.remember(tx, found, rule)

@@ -24,6 +24,7 @@ async def disqualify(tx: Transaction, lead_id: UUID, code: str | None, text: str
     """The lead is not pursued, by a reason of the list or in a person's words. Raises `Invalid`, `ReasonArchived`, `WrongTransition`."""
     reason = await _reason(tx, code, text)
     lead = await leads.get_lead_for_update(tx.conn, lead_id)
+    leads_rules.require_known(lead)
     if not lead.is_open and reason.kind == "recycle":
         raise WrongTransition("the lead", lead.status, "disqualify")  # what sales has goes back by `recycle`
     return await decide(tx, lead, reason, text or reason.label, by, rules.return_of(reason, tx.now))
@@ -34,6 +35,7 @@ async def recycle(tx: Transaction, lead_id: UUID, code: str, text: str | None, w
     reason = await _reason(tx, code, None)
     rules.require_usable(reason, ("recycle",))
     lead = await leads.get_lead_for_update(tx.conn, lead_id)
+    leads_rules.require_known(lead)
     if any(row["state"] == "open" for row in await outcomes.list_opportunities(tx.conn, lead_id)):
         raise OpportunityOpen("sales works on this lead; the opportunity is lost first, with a reason")
     return await decide(tx, lead, reason, text or reason.label, by, rules.return_of(reason, tx.now, wait_days))

@@ -38,12 +38,12 @@ async def opportunity_lost(tx: Transaction, event: OpportunityLost, flow_id: UUI
     lead = await _lead_of(tx, event.opportunity_id, flow_id)
     if lead is None:
         return
-    await store.close_opportunity(tx.conn, event.opportunity_id, "lost", event.reason, at)
+    await store.close_opportunity(tx.conn, event.opportunity_id, "lost", None if lead.erased_at else event.reason, at)
     if any(row["state"] != "lost" for row in await store.list_opportunities(tx.conn, lead.id)):
         return
     await store.mark_lost(tx.conn, lead.id, at)
     reason = rules.recycling(await reasons.list_reasons(tx.conn), event.reason)
-    if reason is not None and lead.status == "converted":
+    if reason is not None and lead.status == "converted" and lead.erased_at is None:
         by = event.owner or "sales"
         returns_at = rules.return_of(reason, tx.now)
         await disqualification.decide(tx, lead, reason, event.reason, by, returns_at, event.opportunity_id)

@@ -15,7 +15,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError, Invalid, NotFound, WrongTransition
 
 from lead_svc.domain import predictive as rules
-from lead_svc.domain.lead import Lead
+from lead_svc.domain.lead import Lead, require_known
 from lead_svc.domain.predictive import Chance, Manual, NotGoodEnough, Policy, TrainingRuns
 from lead_svc.domain.score import Activity
 from lead_svc.store import leads
@@ -107,6 +107,7 @@ async def set_manual(tx: Transaction, lead_id: UUID, value: Decimal, reason: str
     if expires_at is not None and expires_at <= tx.now:
         raise Invalid("must be in the future", field="expires_at")
     lead = await leads.get_lead_for_update(tx.conn, lead_id)
+    require_known(lead)
     made = Manual(new_id(), lead.id, value, reason, by, tx.now, expires_at, None, None)
     await store.insert_manual(tx.conn, made)
     return made

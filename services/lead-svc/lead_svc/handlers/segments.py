@@ -61,6 +61,8 @@ async def place_all(tx: Transaction, found: Iterable[tuple[Lead, Band]], book: B
     """Where (locked) leads belong by the rules; those that moved, saved and told."""
     moved: list[Lead] = []
     for lead, band in found:
+        if lead.erased_at is not None:
+            continue  # it belongs where it belonged when its person was erased, lest numbers change
         placed = rules.place(rules.classify(lead, book), band, book)
         if placed != lead:
             moved.append(replace(placed, version=lead.version + 1, updated_at=tx.now))

@@ -232,7 +232,7 @@ async def list_ownerless(conn: Connection, after: UUID, limit: int) -> list[Lead
         SELECT id, flow_id, status, captured_via, channel, source, campaign, company, country, industry, company_size, website,
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
                created_at, updated_at, region, channel_group, segments, classified, custom
-        FROM lead d WHERE owner IS NULL AND status IN ('new', 'contacted', 'nurturing') AND id > $1
+        FROM lead d WHERE owner IS NULL AND erased_at IS NULL AND status IN ('new', 'contacted', 'nurturing') AND id > $1
           AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.lead_id = d.id) AND NOT EXISTS (SELECT 1 FROM lease s WHERE s.lead_id = d.id)
         ORDER BY id LIMIT $2
         """,

@@ -185,7 +185,7 @@ async def list_pool(conn: Connection, *, now: datetime, after: UUID | None, limi
                external_ref, contact, attributes, amount, currency, owner, disqualified_reason, merged_into, duplicate_of, version,
                created_at, updated_at, region, channel_group, segments, classified, custom
         FROM lead d
-        WHERE status IN ('new', 'contacted', 'nurturing') AND ($2::uuid IS NULL OR id > $2)
+        WHERE status IN ('new', 'contacted', 'nurturing') AND erased_at IS NULL AND ($2::uuid IS NULL OR id > $2)
           AND (owner IS NULL OR EXISTS (SELECT 1 FROM lease o WHERE o.lead_id = d.id AND o.ended_at IS NULL AND o.until < $1))
           AND NOT EXISTS (SELECT 1 FROM lease_lead h JOIN lease l ON l.id = h.lease_id
                           WHERE h.lead_id = d.id AND h.held AND l.until >= $1)
