@@ -144,7 +144,10 @@ class Recurring(BaseModel):
 
 
 class QuoteView(BaseModel):
-    """`net`, `tax` and `gross` are what is committed to over the term; `discount_of_list` is in per cent below list prices."""
+    """`net`, `tax` and `gross` are what is committed to over the term; `discount_of_list` is in per cent below list prices.
+
+    `viewed_at` is when the customer first looked at it by a link.
+    """
 
     id: UUID
     flow_id: UUID
@@ -181,6 +184,7 @@ class QuoteView(BaseModel):
     edited_by: str | None
     copied_from: UUID | None
     sent_at: datetime | None
+    viewed_at: datetime | None
     closed_reason: str | None
     version: int
     created_at: datetime

@@ -50,7 +50,7 @@ class Quote:
 
     `items` are what a customer reads, `lines` what is committed to and flows on. `discount_percent` or `discount_amount` is the
     document's own discount, already in items and lines. `contact` and `address` are whom it is written to. `edited_by` made it
-    what it is now. `custom` holds the company's own fields.
+    what it is now. `viewed_at` is when somebody first looked at it by a link. `custom` holds the company's own fields.
     """
 
     id: UUID
@@ -82,6 +82,7 @@ class Quote:
     copied_from: UUID | None = None
     sent_at: datetime | None = None
     closed_reason: str | None = None
+    viewed_at: datetime | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
 
     @property

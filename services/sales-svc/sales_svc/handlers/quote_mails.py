@@ -9,7 +9,7 @@ from sales_svc.domain.opportunity import Opportunity
 from sales_svc.domain.quote import Quote
 from sales_svc.domain.quote_answer import MOST_LINKS, QuoteLink
 from sales_svc.handlers.letters import greeting, on_one_line, our_name
-from sales_svc.store import quote_links, reps
+from sales_svc.store import opportunities, quote_links, reps
 
 # A larger document is read and taken from the page alone: many servers refuse mails of more than ten megabytes.
 _MOST_ATTACHED = 5_000_000
@@ -73,7 +73,7 @@ async def mail_rep(
     tx: Transaction, quote: Quote, opportunity: Opportunity, what: str, details: str, *, key: str, reply_to: str | None = None
 ) -> None:
     """The deal's owner, else the offer's author, is told; nobody where neither has an address."""
-    address = await reps.find_email(tx.conn, [each for each in (opportunity.owner, quote.created_by) if each is not None])
+    address = await _rep(tx, quote, opportunity.owner)
     if address is None:
         return
     mail = Mail(
@@ -112,10 +112,12 @@ async def _post(
     attachments: tuple[Attachment, ...] = (),
 ) -> None:
     assert link.mailed_to is not None, "somebody gets it"
+    opportunity = await opportunities.get_opportunity(tx.conn, quote.opportunity_id)
     mail = Mail(
         to=link.mailed_to,
         to_name=link.name,
         from_name=us or None,
+        reply_to=await _rep(tx, quote, opportunity.owner),
         subject=subject,
         text=text,
         kind="quote",
@@ -125,6 +127,11 @@ async def _post(
         attachments=attachments,
     )
     await mailroom.post(tx, mail)
+
+
+async def _rep(tx: Transaction, quote: Quote, owner: str | None) -> str | None:
+    """Who answers the customer's mails, and is told what the customer says."""
+    return await reps.find_email(tx.conn, [each for each in (owner, quote.created_by) if each is not None])
 
 
 def _reminder_of(link: QuoteLink) -> str:

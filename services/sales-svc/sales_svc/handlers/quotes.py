@@ -119,6 +119,7 @@ async def copy_quote(tx: Transaction, quote_id: UUID, *, by: str, valid_until: d
         copied_from=quote.id,
         sent_at=None,
         closed_reason=None,
+        viewed_at=None,
     )
     await quotes.insert_quote(tx.conn, copied)
     return copied

@@ -62,7 +62,8 @@ async def get_quote(conn: Connection, quote_id: UUID) -> Quote:
         """
         SELECT id, flow_id, opportunity_id, number, quote_version, state, customer, lines, net, currency, valid_until,
                payment_terms_days, requested_on, version, created_at, updated_at, items, language, contact, address, introduction,
-               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom
+               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom,
+               (SELECT min(opened_at) FROM quote_link WHERE quote_link.quote_id = quote.id) AS viewed_at
         FROM quote WHERE id = $1
         """,
         quote_id,
@@ -75,7 +76,8 @@ async def get_quote_for_update(conn: Connection, quote_id: UUID) -> Quote:
         """
         SELECT id, flow_id, opportunity_id, number, quote_version, state, customer, lines, net, currency, valid_until,
                payment_terms_days, requested_on, version, created_at, updated_at, items, language, contact, address, introduction,
-               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom
+               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom,
+               (SELECT min(opened_at) FROM quote_link WHERE quote_link.quote_id = quote.id) AS viewed_at
         FROM quote WHERE id = $1 FOR UPDATE
         """,
         quote_id,
@@ -88,7 +90,8 @@ async def list_quotes_for_update(conn: Connection, opportunity_id: UUID) -> list
         """
         SELECT id, flow_id, opportunity_id, number, quote_version, state, customer, lines, net, currency, valid_until,
                payment_terms_days, requested_on, version, created_at, updated_at, items, language, contact, address, introduction,
-               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom
+               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom,
+               (SELECT min(opened_at) FROM quote_link WHERE quote_link.quote_id = quote.id) AS viewed_at
         FROM quote WHERE opportunity_id = $1 ORDER BY id FOR UPDATE
         """,
         opportunity_id,
@@ -102,7 +105,8 @@ async def list_expired_quotes_for_update(conn: Connection, today: date, limit: i
         """
         SELECT id, flow_id, opportunity_id, number, quote_version, state, customer, lines, net, currency, valid_until,
                payment_terms_days, requested_on, version, created_at, updated_at, items, language, contact, address, introduction,
-               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom
+               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom,
+               (SELECT min(opened_at) FROM quote_link WHERE quote_link.quote_id = quote.id) AS viewed_at
         FROM quote WHERE state = 'sent' AND valid_until < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         today,
@@ -124,7 +128,8 @@ async def list_quotes(
         """
         SELECT id, flow_id, opportunity_id, number, quote_version, state, customer, lines, net, currency, valid_until,
                payment_terms_days, requested_on, version, created_at, updated_at, items, language, contact, address, introduction,
-               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom
+               terms, price_book, discount_percent, discount_amount, created_by, edited_by, copied_from, sent_at, closed_reason, custom,
+               (SELECT min(opened_at) FROM quote_link WHERE quote_link.quote_id = quote.id) AS viewed_at
         FROM quote
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::uuid IS NULL OR opportunity_id = $2) AND ($3::uuid IS NULL OR id > $3)
           AND ($5::text IS NULL OR state = $5)

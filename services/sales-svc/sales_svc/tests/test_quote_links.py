@@ -69,10 +69,12 @@ async def test_sending_mails_each_recipient_a_link_and_the_pdf_in_the_quotes_lan
     day: str,
 ) -> None:
     await ok(client, "PUT", "/v1/letterhead", {"name": "Nord GmbH"})
+    await ok(client, "PUT", "/v1/reps/Ada", {"email": "ada@nord.example"})
     quote = await sent(client, ANNA, {"email": "bruno@rossi.example"}, language=language)
     await send_mails()
     [mail] = mail_server.to("anna@rossi.example")
     assert mail.message["subject"] == subject.format(quote["number"])
+    assert mail.message["reply-to"] == "ada@nord.example"
     assert "Anna Rossi" in mail.part("plain")
     assert day in mail.part("plain")
     [attached] = mail.message.iter_attachments()
@@ -135,7 +137,9 @@ async def test_a_look_is_noted_once_within_minutes_and_shown_to_the_seller(
         "2026-01-01T00:00:00Z",
         "2026-01-01T00:30:00Z",
     )
-    assert (await ok(client, "GET", f"/v1/quotes/{quote['id']}"))["state"] == "sent"
+    found = await ok(client, "GET", f"/v1/quotes/{quote['id']}")
+    assert (found["state"], found["viewed_at"]) == ("sent", "2026-01-01T00:00:00Z")
+    assert (await ok(client, "POST", f"/v1/quotes/{quote['id']}/copy"))["viewed_at"] is None
 
 
 async def test_each_recipient_is_reminded_once_before_the_last_day(
