@@ -3,9 +3,16 @@
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import OpportunityLost, OpportunityOpened, OpportunityWon, PaymentAllocated, PaymentRefunded
+from ltc_contracts.events import (
+    ActivityLogged,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityWon,
+    PaymentAllocated,
+    PaymentRefunded,
+)
 
-from lead_svc.handlers import feedback, outcomes
+from lead_svc.handlers import activity_log, feedback, outcomes
 
 consumers = Consumers()
 
@@ -39,3 +46,9 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: En
     """Collected cash went back; what had settled no invoice was never counted."""
     if event.invoice_id is not None:
         await feedback.count_cash(tx, envelope.flow_id, -event.amount, event.invoice_id, envelope.occurred_at)
+
+
+@consumers.on(ActivityLogged)
+async def activity_logged(tx: Transaction, event: ActivityLogged, envelope: Envelope) -> None:
+    """Sales was in touch with a lead; perhaps the first of us to be."""
+    await activity_log.logged_in_sales(tx, event, envelope.flow_id, envelope.occurred_at)

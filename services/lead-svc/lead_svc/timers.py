@@ -9,6 +9,7 @@ from lead_svc.handlers import (
     decay,
     disqualification,
     duplicate_scans,
+    escalation,
     feedback,
     hook_fetch,
     hooks,
@@ -134,6 +135,14 @@ async def fetch_answers(runtime: Runtime) -> int:
 async def forget_deliveries(tx: Transaction) -> int:
     """Bytes of deliveries that are older than they are kept."""
     return await hooks.forget_old(tx)
+async def tell_responses(tx: Transaction) -> int:
+    """First responses to warn of, or that are late."""
+    return await escalation.tell_due(tx, limit=50)
+
+
+async def remind_tasks(tx: Transaction) -> int:
+    """Tasks that nobody did by their moment."""
+    return await escalation.remind_overdue(tx, limit=200)
 
 
 TIMERS = [
@@ -153,6 +162,8 @@ TIMERS = [
     Timer("nurture-steps", nurture_steps, every=0.5),
     Timer("nurture-mails", nurture_mails, every=1.0),
     Timer("assign-leads", assign_leads, every=1.0),
+    Timer("tell-responses", tell_responses, every=1.0),
+    Timer("remind-tasks", remind_tasks, every=1.0),
     Timer("erase-persons", erase_persons, every=1.0),
     Timer("export-persons", export_persons, every=1.0),
     Timer("delete-exports", delete_exports, every=60.0),

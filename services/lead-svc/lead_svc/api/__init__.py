@@ -1,6 +1,7 @@
 """HTTP in, a module per part; `ROUTERS` is all of it in the order in which it is documented."""
 
 from lead_svc.api import (
+    activities,
     assignment,
     badge_scans,
     bulk,
@@ -26,6 +27,8 @@ from lead_svc.api import (
     protection,
     scores,
     segments,
+    sla,
+    tasks,
     visits,
     what_if,
 )
@@ -35,6 +38,9 @@ ROUTERS = (
     leads.router,
     imports.router,
     changes.router,
+    activities.router,
+    tasks.router,
+    sla.router,
     segments.router,
     protection.router,
     duplicates.router,

@@ -1,4 +1,4 @@
-"""HTTP in: leads, their activities and scores, imports."""
+"""HTTP in: leads and their scores."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -230,13 +230,6 @@ async def views(conn: Conn, rows: Sequence[Lead], now: datetime) -> list[LeadVie
 async def get_lead(lead_id: UUID, conn: Conn, now: Now) -> LeadView:
     """One lead with its score as of now."""
     return (await views(conn, [await store.get_lead(conn, lead_id)], now))[0]
-
-
-@router.post("/leads/{lead_id}/activities", status_code=201, dependencies=[scope("leads:write")])
-async def add_activity(lead_id: UUID, body: NewActivity, tx: Tx) -> LeadView:
-    """The lead did something; it is scored again, and qualified if the rule says so."""
-    await leads.add_activity(tx, lead_id, Activity(body.activity, body.occurred_at or tx.now))
-    return await get_lead(lead_id, tx.conn, tx.now)
 
 
 @router.post("/leads/{lead_id}/qualify", dependencies=[scope("leads:write")])

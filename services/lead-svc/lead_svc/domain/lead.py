@@ -181,6 +181,12 @@ def engage(lead: Lead, activity: str, now: datetime) -> tuple[Lead, list[Event]]
     return engaged, [LeadEngaged(lead_id=lead.id, activity=activity)]
 
 
+def contact(lead: Lead, now: datetime) -> Lead:
+    """We called or wrote; a lead that we had contacted before stays as it is."""
+    status = _turn(lead, "touch")
+    return lead if status == lead.status else replace(lead, status=status, version=lead.version + 1, updated_at=now)
+
+
 def nurture(lead: Lead, now: datetime) -> Lead:
     """The lead entered a journey."""
     return replace(lead, status=_turn(lead, "nurture"), version=lead.version + 1, updated_at=now)

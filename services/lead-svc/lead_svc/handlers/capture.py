@@ -27,6 +27,7 @@ from lead_svc.handlers import (
     assignment,
     duplicates,
     erased,
+    first_response,
     history,
     merge,
     partners,
@@ -106,7 +107,9 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book
     keys = await protection.recognise(tx, [arrival.lead for arrival in new], rule, known)
     new = await _compare(tx, new, keys)
     await partners.keep_referrals(tx, new)
-    await store.insert_activities(tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities])
+    await store.insert_activities(
+        tx.conn, [(arrival.lead.id, activity) for arrival in new for activity in arrival.activities], now=tx.now
+    )
     await visits.stitch(tx, new)
     await _score(tx, new, rule)
     await _place(tx, new, book)
@@ -118,6 +121,7 @@ async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book
         tx, [arrival.lead.id for arrival in new if arrival.lead.id in given and not arrival.lead.is_open]
     )
     await _join(tx, new)
+    await _await_response(tx, new)
     return new
 
 
@@ -219,6 +223,13 @@ async def _qualify(tx: Transaction, new: Sequence[Arrival], rule: Rule, book: Bo
             tx.emit(event, flow_id=arrival.lead.flow_id, sequence=arrival.lead.version)
     await store.save_leads(tx.conn, [arrival.lead for arrival, _, _ in ready])
     await outcomes_store.mark_qualified(tx.conn, [arrival.lead.id for arrival, _, _ in ready], tx.now)
+
+
+async def _await_response(tx: Transaction, new: Sequence[Arrival]) -> None:
+    """Whoever came in waits for an answer. One that became part of a known lead, or comes with its history, does not."""
+    waiting = [arrival.lead for arrival in new if arrival.lead.merged_into is None and arrival.outcome is None]
+    bands = {arrival.lead.id: arrival.score.band for arrival in new if arrival.score is not None}
+    await first_response.start(tx, waiting, bands)
 
 
 async def _join(tx: Transaction, new: Sequence[Arrival]) -> None:

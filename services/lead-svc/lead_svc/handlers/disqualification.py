@@ -13,9 +13,9 @@ from lead_svc.domain import disqualification as rules
 from lead_svc.domain import lead as leads_rules
 from lead_svc.domain.disqualification import Disqualification, OpportunityOpen, Reason, ReasonExists, StaleVersion
 from lead_svc.domain.lead import Lead
-from lead_svc.handlers import nurture_exit, protection
+from lead_svc.handlers import first_response, nurture_exit, protection
 from lead_svc.store import disqualification as store
-from lead_svc.store import leads, outcomes
+from lead_svc.store import leads, outcomes, segments
 
 _MOST_REASONS = 500
 
@@ -71,6 +71,7 @@ async def decide(
     await outcomes.mark_lost(tx.conn, lead.id, tx.now)
     await protection.settle(tx, lead.id, "disqualified")
     await nurture_exit.leave(tx, [lead.id], "disqualified")
+    await first_response.leave(tx, [lead.id], "disqualified", by=by)
     for event in events:
         tx.emit(event, flow_id=gone.flow_id, sequence=gone.version)
     return await _come_back(tx, gone, made) if returns_at is not None and returns_at <= tx.now else gone
@@ -125,4 +126,5 @@ async def _come_back(tx: Transaction, lead: Lead, waited: Disqualification) -> L
     await leads.save_lead(tx.conn, back)
     for event in events:
         tx.emit(event, flow_id=back.flow_id, sequence=back.version)
+    await first_response.start(tx, [back], await segments.bands_of(tx.conn, [back.id]), "returned")
     return back

@@ -5,19 +5,28 @@ from uuid import UUID
 
 from ltc_chassis import custom_fields
 from ltc_chassis.db import Transaction
+from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, NotYet
 from ltc_contracts.events import Event
 
 from lead_svc.domain import lead as rules
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.score import Activity, Rule, Score, qualifies, score
-from lead_svc.handlers import nurture_exit, predictive, protection, scores, segments
+from lead_svc.handlers import first_response, nurture_exit, predictive, protection, scores, segments
 from lead_svc.store import disqualification, outcomes
 from lead_svc.store import leads as store
 
 
-async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Lead:
-    """The lead did something: it is told, scored again, and perhaps qualified."""
+async def add_activity(
+    tx: Transaction,
+    lead_id: UUID,
+    activity: Activity,
+    *,
+    by: str | None = None,
+    direction: str | None = None,
+    activity_id: UUID | None = None,
+) -> Lead:
+    """The lead did something: it is told, scored again, and perhaps qualified. `by` is who of us says so, none for what machines saw."""
     if activity.occurred_at > tx.now:
         raise Invalid("an activity cannot lie in the future", field="occurred_at")
     lead = await store.get_living_for_update(tx.conn, lead_id)
@@ -26,11 +35,12 @@ async def add_activity(tx: Transaction, lead_id: UUID, activity: Activity) -> Le
     rule = await store.get_rule(tx.conn, tx.now)
     before = await store.list_activities(tx.conn, lead_id)
     engaged, events = rules.engage(lead, activity.code, tx.now)
-    await store.insert_activities(tx.conn, [(lead_id, activity)])
+    await store.insert_activity(tx.conn, activity_id or new_id(), lead_id, activity, by=by, now=tx.now)
     await store.save_lead(tx.conn, engaged)
     for event in events:
         tx.emit(event, flow_id=lead.flow_id, sequence=engaged.version, occurred_at=activity.occurred_at)
     await protection.extend(tx, lead_id, activity.code, activity.occurred_at)
+    await first_response.respond(tx, engaged, activity.code, direction=direction, by=by, occurred_at=activity.occurred_at)
     if activity.code in ("reply", "meeting"):
         await nurture_exit.leave(tx, [lead_id], "reply" if activity.code == "reply" else "meeting")
     result, was = score(engaged.facts, [*before, activity], rule, tx.now), score(engaged.facts, before, rule, tx.now)

@@ -14,7 +14,7 @@ from lead_svc.domain.lead import Lead
 from lead_svc.domain.merge import Field, Leases, Merge
 from lead_svc.domain.protection import Lease
 from lead_svc.domain.score import score
-from lead_svc.handlers import nurture_exit, protection, scores, segments
+from lead_svc.handlers import first_response, nurture_exit, protection, scores, segments
 from lead_svc.store import leads, merge
 from lead_svc.store import protection as protections
 
@@ -56,11 +56,12 @@ async def merge_leads(tx: Transaction, merged_id: UUID, into: UUID, take: Collec
     await merge.join_outcomes(tx.conn, loser.id, survivor.id, lost=lost)
     await merge.save_facts(tx.conn, one)
     await merge.save_facts(tx.conn, gone)
+    clocks = await first_response.join(tx, survivor.id, by)
     if not one.is_open and not lost:
         await protection.settle(tx, survivor.id, "qualified")
 
     after = await _around(tx, one, gone, await merge.get_leases(tx.conn, known))
-    done = Merge(new_id(), survivor.id, loser.id, before, after, {**moved, "waits": waits}, dropped, by, tx.now)
+    done = Merge(new_id(), survivor.id, loser.id, before, after, {**moved, "waits": waits, "clocks": clocks}, dropped, by, tx.now)
     await merge.insert_merge(tx.conn, done)
     tx.emit(rules.merged_event(done.id, one, gone), flow_id=one.flow_id, sequence=one.version)
     [one] = await _score_again(tx, [one])
@@ -103,6 +104,7 @@ async def undo(tx: Transaction, merge_id: UUID, by: str) -> Done:
     await merge.restore_covers(tx.conn, done.before["covers"], done.after["covers"])
     await merge.return_rows(tx.conn, done)
     await merge.resume_waits(tx.conn, done.moved["waits"])
+    await first_response.part(tx, done.moved.get("clocks", ()))
     await merge.restore_outcomes(tx.conn, pair, done.before["outcomes"])
     values = rules.part(rules.columns(survivor), done.before["survivor"], done.after["survivor"])
     one = rules.restored(survivor, values, tx.now)

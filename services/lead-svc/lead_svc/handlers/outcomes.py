@@ -9,7 +9,7 @@ from ltc_contracts.events import OpportunityLost, OpportunityOpened, Opportunity
 
 from lead_svc.domain import disqualification as rules
 from lead_svc.domain.lead import Lead
-from lead_svc.handlers import disqualification, leads
+from lead_svc.handlers import disqualification, first_response, leads
 from lead_svc.store import disqualification as reasons
 from lead_svc.store import leads as leads_store
 from lead_svc.store import outcomes as store
@@ -31,6 +31,7 @@ async def opportunity_won(tx: Transaction, event: OpportunityWon, flow_id: UUID 
     if lead is not None:
         await store.close_opportunity(tx.conn, event.opportunity_id, "won", None, at)
         await store.mark_won(tx.conn, lead.id, at)
+        await first_response.drop(tx, [lead.id], "won")
 
 
 async def opportunity_lost(tx: Transaction, event: OpportunityLost, flow_id: UUID | None, at: datetime) -> None:
@@ -42,6 +43,7 @@ async def opportunity_lost(tx: Transaction, event: OpportunityLost, flow_id: UUI
     if any(row["state"] != "lost" for row in await store.list_opportunities(tx.conn, lead.id)):
         return
     await store.mark_lost(tx.conn, lead.id, at)
+    await first_response.drop(tx, [lead.id], "lost")
     reason = rules.recycling(await reasons.list_reasons(tx.conn), event.reason)
     if reason is not None and lead.status == "converted" and lead.erased_at is None:
         by = event.owner or "sales"

@@ -18,7 +18,7 @@ from lead_svc.domain.consent import Suppression, address_hash
 from lead_svc.domain.identity import normal_email
 from lead_svc.domain.phone import normal_phone
 from lead_svc.domain.privacy import Kind, NobodyKnown, Person, Request, RequestOpen, TooManyLeads
-from lead_svc.handlers import nurture_exit
+from lead_svc.handlers import first_response, nurture_exit
 from lead_svc.store import consent as consents
 from lead_svc.store import leads, protection
 from lead_svc.store import privacy as store
@@ -220,6 +220,7 @@ async def _locked(tx: Transaction, request: Request) -> Known:
 async def _erase(tx: Transaction, request: Request, known: Known) -> dict[str, int]:
     person, who = known
     await nurture_exit.leave(tx, who.leads, "erased")
+    await first_response.leave(tx, who.leads, "erased", by="timer")
     mails = 0
     for address in await store.recipients(tx.conn, who.emails, who.flows):
         mails += await mailroom.forget(tx, address)

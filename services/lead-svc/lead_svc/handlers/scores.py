@@ -13,6 +13,7 @@ from lead_svc.domain import score_rules
 from lead_svc.domain.fields import fields
 from lead_svc.domain.score import Activity, Rule, Score
 from lead_svc.domain.score_rules import RuleExists
+from lead_svc.store import activity_log
 from lead_svc.store import scores as store
 from lead_svc.store.scores import Told
 
@@ -39,4 +40,5 @@ async def remember(tx: Transaction, scored: Iterable[Scored], rule: Rule) -> Non
             ahead[same] = (score_rules.ceiling(rule, result), score_rules.next_look(done, rule, result, tx.now))
         told.append(Told(lead_id, result.band, ahead[same][0], rule.version, ahead[same][1]))
     if told:
+        await activity_log.insert_bands(tx.conn, {each.lead_id: each.band for each in told}, tx.now)
         await store.save_told(tx.conn, told)

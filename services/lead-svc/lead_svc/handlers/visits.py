@@ -152,7 +152,9 @@ async def _count_pages(tx: Transaction, by_visitor: dict[UUID, "Arrival"]) -> No
         ):
             known.append(Activity(code, row["occurred_at"]))
     await leads.insert_activities(
-        tx.conn, [(by_visitor[visitor_id].lead.id, each) for visitor_id, activities in found.items() for each in activities]
+        tx.conn,
+        [(by_visitor[visitor_id].lead.id, each) for visitor_id, activities in found.items() for each in activities],
+        now=tx.now,
     )
     for visitor_id, activities in found.items():
         by_visitor[visitor_id].activities = [*by_visitor[visitor_id].activities, *activities]

@@ -208,13 +208,22 @@ async def list_leads(
     return [lead_of(row) for row in rows]
 
 
-async def insert_activities(conn: Connection, activities: Sequence[tuple[UUID, Activity]]) -> None:
+async def insert_activities(conn: Connection, activities: Sequence[tuple[UUID, Activity]], *, now: datetime) -> None:
     if activities:
         await conn.copy_records_to_table(
             "activity",
-            records=[(new_id(), lead_id, activity.code, activity.occurred_at) for lead_id, activity in activities],
-            columns=("id", "lead_id", "code", "occurred_at"),
+            records=[(new_id(), lead_id, activity.code, activity.occurred_at, now) for lead_id, activity in activities],
+            columns=("id", "lead_id", "code", "occurred_at", "recorded_at"),
         )
+
+
+async def insert_activity(
+    conn: Connection, activity_id: UUID, lead_id: UUID, activity: Activity, *, by: str | None, now: datetime
+) -> None:
+    await conn.execute(
+        "INSERT INTO activity (id, lead_id, code, occurred_at, recorded_at, recorded_by) VALUES ($1, $2, $3, $4, $5, $6)",
+        *(activity_id, lead_id, activity.code, activity.occurred_at, now, by),
+    )
 
 
 async def list_activities(conn: Connection, lead_id: UUID) -> list[Activity]:

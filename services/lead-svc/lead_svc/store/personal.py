@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ltc_chassis.personal import CHASSIS, EMPTY, Table, Treatment, keep, own, replace
 
 _ERASED = replace("'(erased)'")
+_WORDS = "CASE WHEN t.{0} IS NOT NULL THEN '(erased)' END"
 _OF_LEAD = "t.lead_id = ANY(:leads)"
 _SAID = "EXISTS (SELECT 1 FROM unnest(:emails || :phones) AS said WHERE position(said IN lower({})) > 0)"
 # The bytes of deliveries need not be text: what is no ASCII stands as octal numbers where they are searched, and an address is ASCII.
@@ -33,7 +34,7 @@ ELSEWHERE: Mapping[str, str] = {
 
 TABLES: Mapping[str, Table] = {
     **CHASSIS,
-    "activity": Table(rows=_OF_LEAD, plain="id lead_id code occurred_at"),
+    "activity": Table(rows=_OF_LEAD, plain="id lead_id code occurred_at recorded_at", staff="recorded_by"),
     "assignment": Table(rows=_OF_LEAD, plain="id lead_id territory territory_version assigned_at", staff="rep by candidates"),
     "assignment_change": Table(plain="id entity code version at", staff="body by"),
     "assignment_sweep": Table(plain="one at_lead restart_at"),
@@ -70,6 +71,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "capture_setting": Table(plain="version keep_days bad_per_hour bad_bytes created_at", staff="created_by"),
     "channel": Table(plain="code label kind created_at", staff="created_by"),
+    "desk": Table(plain="kind version calendar changed_at", staff="name subject email changed_by"),
     "disqualification": Table(
         rows=_OF_LEAD,
         plain="id lead_id code kind from_status opportunity_id decided_at returns_at ended_at",
@@ -141,6 +143,12 @@ TABLES: Mapping[str, Table] = {
     "lead_key": Table(
         rows=_OF_LEAD, plain="kind lead_id", personal={"value": EMPTY}, delete="a lead without keys is found by nothing any more"
     ),
+    "lead_log": Table(
+        rows=_OF_LEAD,
+        plain="id lead_id activity_id task_id type direction occurred_at recorded_at",
+        staff="recorded_by",
+        personal={name: replace(_WORDS.format(name)) for name in ("subject", "note", "outcome")},
+    ),
     "lead_merge": Table(
         rows="t.survivor_id = ANY(:leads) OR t.merged_id = ANY(:leads)",
         plain="id survivor_id merged_id merged_at undone_at",
@@ -156,6 +164,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "lead_outcome": Table(rows=_OF_LEAD, plain="lead_id qualified_at converted_at won_at lost_at"),
     "lead_score": Table(rows=_OF_LEAD, plain="lead_id band ceiling rule_version next_look_at"),
+    "lead_step": Table(rows="t.lead_id = ANY(:leads) AND t.what <> 'owner'", plain="id lead_id what was became at"),
     "lease": Table(rows=_OF_LEAD, plain="id lead_id policy claimed_at until limit_at ended_at ended_by", staff="owner"),
     "lease_lead": Table(rows=_OF_LEAD, plain="lease_id lead_id held"),
     "mail_reply": Table(
@@ -246,6 +255,13 @@ TABLES: Mapping[str, Table] = {
         staff="created_by",
     ),
     "referral": Table(rows=_OF_LEAD, plain="id lead_id partner_id code_id referred_at", personal={"reference": EMPTY}),
+    "response_clock": Table(
+        rows=_OF_LEAD,
+        plain="id lead_id policy policy_version why state started_at due_at warns moments position next_at trouble responded_at activity "
+        "business_minutes within_target dropped_by ended_at",
+        staff="responded_by",
+    ),
+    "response_notice": Table(plain="clock_id level due_at told_at mailed to_pool", staff="escalate_to owner"),
     "rep": Table(plain="team max_per_30_days languages active credit version", staff="subject name"),
     "rep_absence": Table(plain="id since until", staff="subject"),
     "score_rule": Table(plain="version valid_from rule created_at", staff="created_by"),
@@ -253,7 +269,17 @@ TABLES: Mapping[str, Table] = {
         plain="kind code version label condition sets priority active valid_from created_at", staff="created_by"
     ),
     "segment_run": Table(plain="id due_at after looked_at changed done_at"),
+    "sla_policy": Table(
+        plain="code version name priority condition target_minutes warn_percent calendar steps on_return active created_at",
+        staff="created_by",
+    ),
     "site": Table(plain="key name hosts active version created_at updated_at", staff="created_by updated_by"),
+    "task": Table(
+        rows=_OF_LEAD,
+        plain="id lead_id clock_id type priority due_at state overdue_at version created_at updated_at closed_at",
+        staff="assignee created_by closed_by",
+        personal={"title": _ERASED, **{name: replace(_WORDS.format(name)) for name in ("note", "outcome", "cancel_reason")}},
+    ),
     "territory": Table(plain="code name priority condition language active version", staff="members"),
     "touch": Table(
         rows="t.lead_id = ANY(:leads) OR t.visitor_id = ANY(:others)",

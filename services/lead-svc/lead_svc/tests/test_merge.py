@@ -37,8 +37,9 @@ async def undo(client: httpx.AsyncClient, done: httpx.Response) -> httpx.Respons
 
 
 async def state(db: Database) -> dict[str, Any]:
-    """Every row that hangs on leads, but for what is computed anew, what only ever goes on (version, time of change) and the merges."""
-    tables = sorted({each.table for each in OWNED if each.rest != "forget"} | {table for table, _ in KEPT} - {"lead_merge"})
+    """Every row that hangs on leads, but for what is computed anew, what only ever goes on (version, time of change, steps) and the merges."""
+    goes_on = {"lead_merge", "lead_step"}
+    tables = sorted(({each.table for each in OWNED if each.rest != "forget"} | {table for table, _ in KEPT}) - goes_on)
     found: dict[str, Any] = {}
     async with db.connection() as conn:
         for table in tables:
