@@ -135,6 +135,8 @@ async def fetch_answers(runtime: Runtime) -> int:
 async def forget_deliveries(tx: Transaction) -> int:
     """Bytes of deliveries that are older than they are kept."""
     return await hooks.forget_old(tx)
+
+
 async def tell_responses(tx: Transaction) -> int:
     """First responses to warn of, or that are late."""
     return await escalation.tell_due(tx, limit=50)
