@@ -13,6 +13,7 @@ from ltc_contracts.errors import Invalid
 from ltc_contracts.events.model import Code, Name
 from pydantic import BaseModel, ConfigDict, Field
 
+from lead_svc.domain.consent import Purpose
 from lead_svc.domain.hook import ConsentRule, Endpoint, Kind, Setting, body_of
 from lead_svc.domain.hook_platforms import PLATFORMS
 from lead_svc.handlers import hook_endpoints as handlers
@@ -40,7 +41,7 @@ class Body(BaseModel):
 
 
 class Consent(Body):
-    """The question whose answer is a consent to marketing, the answers that mean yes, and the words that the form shows."""
+    """The question whose answer is a consent, the answers that mean yes, the words that the form shows, and to what they are."""
 
     question: Question
     yes: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=20)] = [
@@ -49,6 +50,7 @@ class Consent(Body):
         "1",
     ]
     wording: Annotated[str, Field(min_length=1, max_length=4000)]
+    purpose: Purpose = "marketing"
 
 
 class NewEndpoint(Body):
@@ -231,7 +233,7 @@ def _ways(mapping: dict[str, list[Any]]) -> dict[str, list[list[str]]]:
 
 
 def _rule(consent: Consent | None) -> ConsentRule | None:
-    return None if consent is None else ConsentRule(consent.question, tuple(consent.yes), consent.wording)
+    return None if consent is None else ConsentRule(consent.question, tuple(consent.yes), consent.wording, consent.purpose)
 
 
 def _view(request: Request, endpoint: Endpoint, dropped: int) -> EndpointView:

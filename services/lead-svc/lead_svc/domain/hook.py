@@ -1,12 +1,14 @@
 """Deliveries of ad platforms: the endpoint they go to, what is known of one, its states, and why one is refused."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
 from ltc_contracts.errors import DomainError, WrongTransition
+
+from lead_svc.domain.consent import Purpose
 
 Kind = Literal["google", "linkedin", "meta", "baidu", "wechat", "signed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -101,11 +103,12 @@ class BodyGone(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class ConsentRule:
-    """Which answer of the form is a consent to marketing, with the words that the form showed."""
+    """Which answer of the form is a consent, to what, with the words that the form showed."""
 
     question: str
     yes: Sequence[str]
     wording: str
+    purpose: Purpose = "marketing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +283,6 @@ def body_of(endpoint: Endpoint) -> dict[str, Any]:
         **{name: getattr(endpoint, name) for name in (*names, "skew_s", "active")},
         "campaigns": dict(endpoint.campaigns),
         "mapping": {name: [list(keys) for keys in ways] for name, ways in endpoint.mapping.items()},
-        "consent": consent and {"question": consent.question, "yes": list(consent.yes), "wording": consent.wording},
+        "consent": consent and {**asdict(consent), "yes": list(consent.yes)},
         "retired": endpoint.retired_at is not None,
     }

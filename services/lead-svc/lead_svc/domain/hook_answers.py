@@ -26,11 +26,11 @@ _MOST_ATTRIBUTES = 100
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A lead as it comes of a form. `agreed` is None where the form did not ask."""
+    """A lead as it comes of a form. `agreed` is a consent that was given; a box that was left empty takes none back."""
 
     row: Row
     touch: Touch
-    agreed: bool | None
+    agreed: bool
 
 
 def check_mapping(mapping: Mapping[str, Sequence[Sequence[str]]], own: Iterable[FieldDef]) -> None:
@@ -79,14 +79,10 @@ def facts_of(notice: Notice, endpoint: Endpoint, own: Sequence[FieldDef], campai
     return Facts(row, _touch(notice, endpoint, campaign, now), agreed(answers, endpoint.consent))
 
 
-def agreed(answers: Sequence[Answer], rule: ConsentRule | None) -> bool | None:
-    """Whether the person agreed; None where nothing was asked or the question was left open."""
-    if rule is None:
-        return None
-    found = _first(answers, [[rule.question]])
-    if found is None:
-        return None
-    return found[0].strip().casefold() in {yes.strip().casefold() for yes in rule.yes}
+def agreed(answers: Sequence[Answer], rule: ConsentRule | None) -> bool:
+    """Whether the person said yes to what the rule is about."""
+    found = _first(answers, [[rule.question]]) if rule is not None else None
+    return rule is not None and found is not None and found[0].strip().casefold() in {yes.strip().casefold() for yes in rule.yes}
 
 
 def without_starred(body: bytes, starred: Iterable[bytes]) -> bytes:

@@ -33,7 +33,7 @@ from lead_svc.domain.hook import (
 )
 from lead_svc.domain.hook_answers import Facts, facts_of, without_starred
 from lead_svc.domain.hook_platforms import PLATFORMS
-from lead_svc.domain.lead import DuplicateLead, Lead, blank
+from lead_svc.domain.lead import DuplicateLead, Lead, LeadErased, blank
 from lead_svc.domain.score import Activity
 from lead_svc.handlers import consent
 from lead_svc.handlers.capture import Arrival, capture_lead
@@ -125,7 +125,9 @@ async def work(tx: Transaction, delivery_id: UUID, answers: Mapping[str, bytes] 
 
 
 async def settle(tx: Transaction, delivery: Delivery) -> Delivery:
-    """The state of a (locked) delivery is that of its leads."""
+    """The state of a (locked) delivery is that of its leads. What tells of an erased person once more is not kept."""
+    if await store.tells_of_erased(tx.conn, delivery.id):
+        delivery = replace(delivery, body=None, query="")
     items = (await store.items_of(tx.conn, [delivery.id]))[delivery.id]
     state = rules.state_of(items)
     worst = next((item for item in items if item.state == state and item.problem is not None), None)
@@ -142,6 +144,8 @@ async def settle_item(tx: Transaction, endpoint: Endpoint, item: Item, notice: N
             lead = await _capture(tx, endpoint, item, notice)
     except DuplicateLead:
         return await _end(tx, item, "known", lead_id=await leads.find_lead_id(tx.conn, _reference(endpoint, item)))
+    except LeadErased as error:
+        return await refuse_item(tx, replace(item, answers=None), error)
     except DomainError as error:
         return await refuse_item(tx, item, error)
     except Exception as error:
@@ -257,17 +261,18 @@ async def _capture(tx: Transaction, endpoint: Endpoint, item: Item, notice: Noti
 
 
 async def _agree(tx: Transaction, endpoint: Endpoint, item: Item, lead: Lead, facts: Facts) -> None:
-    if facts.agreed is None or endpoint.consent is None:
+    if not facts.agreed or endpoint.consent is None:
         return
     await consent.record(
         tx,
         lead.merged_into or lead.id,
-        given=facts.agreed,
+        given=True,
         said_at=facts.touch.occurred_at,
         wording=endpoint.consent.wording,
         source=f"lead form of {endpoint.kind}: {endpoint.name}",
         evidence={"question": endpoint.consent.question, "delivery": str(item.delivery_id), "platform_id": item.external_id},
         by=f"endpoint {endpoint.id}",
+        purpose=endpoint.consent.purpose,
     )
 
 

@@ -175,6 +175,18 @@ async def get_item_for_update(conn: Connection, item_id: UUID) -> Item:
     return Item(**dict(row))
 
 
+async def tells_of_erased(conn: Connection, delivery_id: UUID) -> bool:
+    """Whether a lead of the delivery is of a person who was erased."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM capture_item i LEFT JOIN lead l ON l.id = i.lead_id
+                       WHERE i.delivery_id = $1 AND (i.problem = 'lead-erased' OR l.erased_at IS NOT NULL))
+        """,
+        delivery_id,
+    )
+    return found
+
+
 async def take_waiting(conn: Connection, now: datetime, hold: timedelta, limit: int) -> list[Item]:
     """Leads whose answers are due to be fetched, ours for a while: when we end before, another fetches them."""
     rows = await conn.fetch(
