@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from ltc_chassis import inbox, names, parking
 from ltc_chassis.db import Cause, Connection, Transaction, is_down, is_retryable
+from ltc_chassis.logged import logged
 from ltc_chassis.records import Received, Record, Refused, parse, read
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.telemetry import log_fields, remote_context, span_contexts
@@ -253,7 +254,7 @@ class Processor:
         elif verdict.reason == "error":
             logger.error("%s parked: %s", position, type(error).__name__, exc_info=error)
         else:
-            logger.warning("%s parked as %s (dead): %s", position, verdict.reason, parking.describe(error))
+            logger.warning("%s parked as %s (dead): %s", position, verdict.reason, logged(error))
 
 
 _NO_TIME = timedelta(0)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 from uuid import UUID
 
 from opentelemetry import trace
@@ -21,10 +21,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from pythonjsonlogger.json import JsonFormatter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ltc_chassis import names
+from ltc_chassis.logged import Formatter
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _LOG_FIELDS: ContextVar[dict[str, str] | None] = ContextVar("ltc_log_fields", default=None)
@@ -173,18 +173,23 @@ class _Fields(logging.Filter):
         return True
 
 
-def configure_logging(service: str, level: str) -> None:
-    """One JSON object a line on standard error, with service, flow id and trace id. Values of requests are never logged."""
-    handler = logging.StreamHandler(sys.stderr)
+def log_handler(service: str, stream: TextIO) -> logging.Handler:
+    """One JSON object a line, with service, flow id and trace id. Values of requests, events and rows are never logged."""
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        JsonFormatter(
+        Formatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )
     )
     handler.addFilter(_Fields(service))
+    return handler
+
+
+def configure_logging(service: str, level: str) -> None:
+    """Everything is logged to standard error, as `log_handler` says."""
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [log_handler(service, sys.stderr)]
     root.setLevel(level)
     for noisy in ("aiokafka", "faststream", "uvicorn.access", "httpx"):
         logging.getLogger(noisy).setLevel("WARNING")
