@@ -42,6 +42,7 @@ class Milestone:
     product: str | None = None
     segment: str | None = None
     campaign: str | None = None
+    minutes: int | None = None
 
 
 def milestone(topic: str, data: Data) -> Milestone | None:
@@ -83,6 +84,21 @@ def _lead(kind: str) -> Callable[[Data], Milestone]:
         region=data.get("region"),
         campaign=data.get("campaign"),
     )
+
+
+def _responded(data: Data) -> Milestone:
+    # Who responded is not the flow's owner, so it is no dimension of it.
+    return Milestone(
+        "responded",
+        on_time=bool(data["within_target"]),
+        begun_at=datetime.fromisoformat(data["started_at"]),
+        minutes=int(data["business_minutes"]),
+    )
+
+
+def _breached(data: Data) -> Milestone | None:
+    """The target itself passed; further levels are told to further people about the same wait."""
+    return Milestone("breached", begun_at=datetime.fromisoformat(data["started_at"])) if data["level"] == 1 else None
 
 
 def _deal(data: Data) -> dict[str, Any]:
@@ -161,10 +177,12 @@ def _spend(data: Data) -> Milestone:
     )
 
 
-_MAKERS: dict[str, Callable[[Data], Milestone]] = {
+_MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "lead.captured": _lead("lead"),
     "lead.qualified": _lead("qualified"),
     "lead.disqualified": _plain("disqualified"),
+    "lead.first_responded": _responded,
+    "lead.sla_breached": _breached,
     "campaign.spend_recorded": _spend,
     "opportunity.opened": _opened,
     "opportunity.won": _won,

@@ -10,6 +10,8 @@ DIMENSIONS = ("channel", "source", "campaign", "owner", "team", "region", "produ
 KINDS = {
     "funnel": ("lead", "qualified", "opportunity", "quoted", "won", "ordered", "delivered", "invoiced", "paid"),
     "lead_conversion_rate": ("lead", "opportunity"),
+    "first_response_time": ("responded",),
+    "first_response_in_time": ("responded", "breached"),
     "win_rate": ("won", "lost"),
     "deals": ("won", "lost"),
     "sales_cycle": ("won",),

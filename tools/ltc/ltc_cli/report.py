@@ -55,7 +55,7 @@ async def read_books(suite: Suite) -> Books:
     for name in ("funnel", "invoiced", "collected", "outstanding", "overdue_amount", "conservation_residual"):
         answers[name] = (await suite.get("metrics", f"/v1/kpis/{name}"))["rows"]
     rates = {}
-    for name in ("win_rate", "on_time_delivery", "on_time_collection"):
+    for name in ("first_response_in_time", "win_rate", "on_time_delivery", "on_time_collection"):
         rows = (await suite.get("metrics", f"/v1/kpis/{name}"))["rows"]
         rates[name] = rows[0]["value"] if rows and rows[0]["value"] is not None else "n/a"
     amounts = {

@@ -105,10 +105,26 @@ async def test_an_erasure_changes_no_number(client: httpx.AsyncClient, deliver: 
         ("deals", {"won": "1", "lost": "1", "won_value_EUR": "5350.66", "lost_value_EUR": "5350.66"}),
         ("marketing_spend", {"EUR": "182.40"}),
         ("cac", {"EUR": "182.40"}),
+        ("first_response_time", {"mean": "42.0000", "median": "42.0000", "p90": "42.0000"}),
+        ("first_response_in_time", {"rate": "50.0000"}),
     ],
 )
 async def test_a_kpi_of_the_golden_deal(client: httpx.AsyncClient, name: str, expected: dict[str, str]) -> None:
     assert await values(client, name) == expected
+
+
+@pytest.mark.usefixtures("deal")
+async def test_of_a_wait_that_was_late_only_its_target_counts_and_a_response_written_down_later_mends_it(
+    client: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    wait = example("lead.sla_breached")
+    await deliver.records(consumers, [record(changed(wait, level=2))])
+    assert await values(client, "first_response_in_time") == {"rate": "50.0000"}
+    answer = example("lead.first_responded")
+    told = {**answer.headers, "ce_id": str(new_id()), "ce_flowid": wait.headers["ce_flowid"]}
+    facts = {"lead_id": wait.data["lead_id"], "started_at": wait.data["started_at"]}
+    await deliver.records(consumers, [record(Example(answer.topic, told, wait.key, {**answer.data, **facts}))])
+    assert await values(client, "first_response_in_time") == {"rate": "100.0000"}
 
 
 @pytest.mark.usefixtures("deal")
@@ -247,12 +263,11 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
             "lead.assigned",
             "lead.changed",
             "lead.engaged",
-            "lead.first_responded",
             "lead.merged",
             "lead.recycled",
             "lead.released",
         ),
-        *("lead.scored", "lead.sla_breached", "lead.touched", "lead.unmerged", "person.erased", "activity.logged"),
+        *("lead.scored", "lead.touched", "lead.unmerged", "person.erased", "activity.logged"),
         *("nurture.enrolled", "nurture.step_sent", "nurture.ended", "opportunity.stage_changed"),
         *("order.cancellation_requested", "order.fulfilled"),
         *("delivery.promised", "delivery.progressed", "delivery.cancelled"),

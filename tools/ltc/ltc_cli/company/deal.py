@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ltc_cli.company.feed import EventFeed
-from ltc_cli.company.front_office import REPS, accept_by_link, sign_by_link
+from ltc_cli.company.front_office import REPS, accept_by_link, call, sign_by_link
 from ltc_cli.company.suite import Json, Suite
 
 Ending = Literal["disqualified", "lost", "cancelled", "paid", "paid_late", "paid_in_parts", "unpaid"]
@@ -86,6 +86,8 @@ class Player:
         """From a captured lead to the script's end; returns the ending."""
         suite, flow_id = self._suite, UUID(lead["flow_id"])
         await self._days(0.5)
+        if not script.late:
+            await call(suite, lead["id"], REPS[script.rep])
         # A lead that asked for a demo qualifies by itself, so it may have done so meanwhile.
         qualified = (await suite.get("lead", f"/v1/leads/{lead['id']}"))["status"] in ("qualified", "converted")
         if script.ending == "disqualified":
@@ -102,6 +104,8 @@ class Player:
             await suite.give(opportunity_id, REPS[script.rep])
         await suite.post("sales", f"/v1/opportunities/{opportunity_id}/stage", {"stage": "discovery"})
         await self._days(script.to_quote)
+        if script.late:
+            await call(suite, lead["id"], REPS[script.rep])
         quote = await suite.quote(opportunity_id, **self._offer(script, company))
         await self._days(script.to_sign)
         if script.ending == "lost":

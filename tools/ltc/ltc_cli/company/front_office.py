@@ -59,6 +59,20 @@ JOURNEY: Json = {
     ],
 }
 NURTURED = 20
+# The list of leads is worked off over a month, so the target is ten working days.
+POLICY: Json = {
+    "name": "Leads of campaigns",
+    "condition": {"field": "campaign", "is": "is_set"},
+    "target_minutes": 10 * 8 * 60,
+    "warn_percent": 80,
+    "calendar": {
+        "timezone": "Europe/Berlin",
+        "country": "DE",
+        "week": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
+    },
+    # No mail: the mails of the demo are those of the journey.
+    "steps": [{"to": "queue", "mail": False}],
+}
 
 
 async def nurture(suite: Suite) -> None:
@@ -74,7 +88,9 @@ async def nurture(suite: Suite) -> None:
 
 
 async def set_up(suite: Suite) -> None:
-    """Campaigns, and a commission plan that every rep sells under. Set up already, nothing changes."""
+    """Campaigns, how soon leads are responded to, and a commission plan for every rep. Set up already, nothing changes."""
+    if not await suite.get("lead", "/v1/sla-policies"):
+        await suite.put("lead", "/v1/sla-policies/campaigns", POLICY)
     for campaign in CAMPAIGNS:
         body = {"code": campaign.code, "name": campaign.name, "channel": campaign.channel}
         await _once(suite, "lead", "/v1/campaigns", body)
@@ -128,6 +144,12 @@ class Marketing:
             told = await self._suite.post("lead", "/v1/campaign-spend", {"rows": rows})
             if told["refused"]:
                 raise AssertionError(f"spend was refused: {told['refused'][0]}")
+
+
+async def call(suite: Suite, lead_id: str, rep: str) -> None:
+    """A rep gets back to a lead."""
+    body = {"type": "call", "direction": "outbound", "subject": f"{rep} called", "outcome": "reached"}
+    await suite.post("lead", f"/v1/leads/{lead_id}/activities", body)
 
 
 async def accept_by_link(suite: Suite, quote_id: str, name: str) -> None:

@@ -52,6 +52,10 @@ class Suite:
         """A changing call, safe to repeat."""
         return await self._call("POST", service, path, json=body or {}, headers={"Idempotency-Key": uuid4().hex})
 
+    async def put(self, service: str, path: str, body: Json) -> Any:
+        """Configuration, safe to repeat."""
+        return await self._call("PUT", service, path, json=body, headers={"Idempotency-Key": uuid4().hex})
+
     async def upload(self, path: str, *, file: bytes, name: str, fields: Mapping[str, str], service: str = "lead") -> Any:
         """A file, as a form."""
         key = uuid4().hex
