@@ -3,13 +3,11 @@
 import asyncio
 import re
 import shutil
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from ltc_chassis import links
 from ltc_chassis.db import Database
@@ -138,21 +136,6 @@ async def test_looking_at_the_page_unsubscribes_nobody(
     for method in ("GET", "HEAD"):
         await anonymous.request(method, mail["u"], headers=PERSON)
     assert await nurture.ended_by(mail["lead"]) == [None]
-
-
-@pytest.fixture
-async def address(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a port of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=2))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
 
 
 @pytest.mark.browser

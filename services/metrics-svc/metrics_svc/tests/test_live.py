@@ -1,14 +1,9 @@
 """The page, in a real browser."""
 
-import asyncio
 import shutil
-import socket
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from ltc_chassis.testing import Deliver, KeyPair
 from ltc_contracts.examples import all_examples, example
 from playwright.async_api import async_playwright
@@ -17,21 +12,6 @@ from metrics_svc.consumers import consumers
 from metrics_svc.tests.test_facts import changed, record
 
 CHROMIUM = shutil.which("chromium")
-
-
-@pytest.fixture
-async def address(app: FastAPI) -> AsyncIterator[str]:
-    """The app on a port of its own; its database is opened by the fixture `app`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=2))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
 
 
 async def test_without_a_token_the_page_says_how_to_get_one(anonymous: httpx.AsyncClient, keys: KeyPair) -> None:
