@@ -95,9 +95,14 @@ async def receive(tx: Transaction, endpoint: Endpoint, push: Push, client: str) 
     except DomainError as error:
         return await _turn_away(tx, delivery, error)
     delivery = _starred(delivery, proof)
+    same = await store.find_same(tx.conn, endpoint.id, delivery.sha256)
     if not endpoint.active:
-        return await _turn_away(tx, delivery, EndpointClosed("this endpoint takes nothing at present"))
-    if await store.told_before(tx.conn, endpoint.id, delivery.sha256):
+        return await _turn_away(tx, delivery, EndpointClosed("this endpoint takes nothing at present"), fresh=same is None)
+    if same is not None and (same[1], "retry") in rules.TRANSITIONS:
+        # The platform tries again by itself what was refused: the same delivery, no further one.
+        await _reopen(tx, await store.get_delivery_for_update(tx.conn, same[0]), f"{endpoint.kind} itself")
+        return Receipt(same[0])
+    if same is not None:
         # The bytes are there already.
         kept = await _afford(tx, replace(delivery, body=None, state="known", next_attempt_at=None, settled_at=tx.now))
         return Receipt(kept, known=True)
@@ -195,10 +200,7 @@ async def retry(tx: Transaction, delivery_id: UUID, by: str) -> Delivery:
         endpoint = await endpoints.get_endpoint(tx.conn, delivery.endpoint_id)
         delivery = _starred(delivery, prove(tx.settings, endpoint, push, delivery.received_at))
     answers = await store.answers_of(tx.conn, delivery.id)
-    await store.delete_settled_items(tx.conn, delivery.id)
-    state = rules.turn("the delivery", delivery.state, "retry")
-    again = replace(delivery, state=state, problem=None, field=None, reason=None, attempts=0, retried_by=by)
-    await store.save_delivery(tx.conn, replace(again, next_attempt_at=tx.now, settled_at=None))
+    await _reopen(tx, delivery, by)
     return await work(tx, delivery.id, answers)
 
 
@@ -211,6 +213,16 @@ async def forget_old(tx: Transaction, limit: int = 500) -> int:
 def pause(attempts: int) -> timedelta:
     """How long to wait after so many attempts: half a minute, doubled each time, at most six hours."""
     return min(timedelta(seconds=30 * 2 ** min(attempts - 1, 20)), _LONGEST_PAUSE)
+
+
+async def _reopen(tx: Transaction, delivery: Delivery, by: str) -> None:
+    """A (locked) delivery is as it was before it was worked on; one that is already stays it."""
+    if (delivery.state, "retry") not in rules.TRANSITIONS:
+        return
+    await store.delete_settled_items(tx.conn, delivery.id)
+    state = rules.turn("the delivery", delivery.state, "retry")
+    again = replace(delivery, state=state, problem=None, field=None, reason=None, attempts=0, retried_by=by)
+    await store.save_delivery(tx.conn, replace(again, next_attempt_at=tx.now + HOLD, settled_at=None))
 
 
 async def _take(tx: Transaction, endpoint: Endpoint, delivery: Delivery, notice: Notice, answers: bytes | None) -> None:
@@ -288,20 +300,26 @@ def _starred(delivery: Delivery, proof: Proof) -> Delivery:
     return replace(delivery, body=body, query=query, genuine=True)
 
 
-async def _turn_away(tx: Transaction, delivery: Delivery, error: DomainError) -> Receipt:
+async def _turn_away(tx: Transaction, delivery: Delivery, error: DomainError, *, fresh: bool = False) -> Receipt:
+    """`fresh` is genuine and not there yet: it is kept in any case."""
     problem, field, reason = rules.told(error)
-    logger.warning("a delivery is refused: %s", problem)
+    logger.warning("a delivery to the endpoint %s is refused: %s", delivery.endpoint_id, problem)
     refused = replace(
         delivery, state="refused", problem=problem, field=field, reason=reason, next_attempt_at=None, settled_at=tx.now
     )
+    if fresh:
+        await store.insert_delivery(tx.conn, refused)
+        return Receipt(delivery.id, error)
     return Receipt(await _afford(tx, refused), error)
 
 
 async def _afford(tx: Transaction, delivery: Delivery) -> UUID | None:
+    """Keep a delivery as far as the budget of the hour goes; its id, where it is kept."""
     setting = await endpoints.get_setting(tx.conn)
     hour = tx.now.replace(minute=0, second=0, microsecond=0)
     size = len(delivery.body or b"")
-    if not await store.spend(tx.conn, delivery.endpoint_id, hour, size, most=setting.bad_per_hour, most_bytes=setting.bad_bytes):
+    most = {"most": setting.bad_per_hour, "most_bytes": setting.bad_bytes}
+    if not await store.spend(tx.conn, delivery.endpoint_id, hour, size, **most):
         return None
     await store.insert_delivery(tx.conn, delivery)
     return delivery.id

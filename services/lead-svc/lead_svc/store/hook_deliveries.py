@@ -8,7 +8,7 @@ from uuid import UUID
 from ltc_chassis.connection import Connection
 from ltc_contracts.errors import NotFound
 
-from lead_svc.domain.hook import Delivery, Item
+from lead_svc.domain.hook import Delivery, Item, State
 
 
 async def insert_delivery(conn: Connection, d: Delivery) -> bool:
@@ -70,16 +70,17 @@ async def claim_received(conn: Connection, now: datetime) -> UUID | None:
     return found
 
 
-async def told_before(conn: Connection, endpoint_id: UUID, sha256: bytes) -> bool:
-    """Whether the same bytes came before, genuine, and are taken or under way."""
-    found: bool = await conn.fetchval(
+async def find_same(conn: Connection, endpoint_id: UUID, sha256: bytes) -> tuple[UUID, State] | None:
+    """A genuine delivery of the same bytes, one that was not refused before one that was; None when they came never or are gone."""
+    row = await conn.fetchrow(
         """
-        SELECT EXISTS (SELECT 1 FROM capture_delivery WHERE endpoint_id = $1 AND sha256 = $2 AND genuine
-                       AND state NOT IN ('refused', 'failed'))
+        SELECT id, state FROM capture_delivery
+        WHERE endpoint_id = $1 AND sha256 = $2 AND genuine AND (body IS NOT NULL OR state NOT IN ('refused', 'failed'))
+        ORDER BY state IN ('refused', 'failed'), id LIMIT 1
         """,
         *(endpoint_id, sha256),
     )
-    return found
+    return None if row is None else (row["id"], row["state"])
 
 
 async def list_deliveries(

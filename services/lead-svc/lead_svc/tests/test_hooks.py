@@ -220,10 +220,23 @@ async def test_a_refused_lead_that_the_platform_tells_again_is_taken(hooks: Hook
     endpoint = await hooks.endpoint("google", mapping={"company_size": ["FULL_NAME"]})
     assert (await hooks.google(endpoint)).status_code == 400
     await hooks.client.patch(f"/v1/capture-endpoints/{endpoint['id']}", json={"version": 1, "mapping": {}})
-    assert (await hooks.google(endpoint)).json() == {"outcome": "taken"}
-    refused, _ = await hooks.deliveries()
-    assert (await hooks.retry(refused["id"])).json()["state"] == "known"
+    replies = await asyncio.gather(*(hooks.google(endpoint) for _ in range(3)))
+    assert {reply.json()["outcome"] for reply in replies} <= {"taken", "known"}
+    [delivery, *more] = await hooks.deliveries()
+    assert (delivery["state"], delivery["retried_by"], {row["state"] for row in more} <= {"known"}) == (
+        "taken",
+        "google itself",
+        True,
+    )
     assert len(await hooks.leads()) == 1
+
+
+async def test_the_same_refused_bytes_again_and_again_are_one_delivery(hooks: Hooks) -> None:
+    endpoint = await hooks.endpoint("google")
+    for _ in range(5):
+        assert (await hooks.google(endpoint, answers={"EMAIL": "none"})).status_code == 400
+    [delivery] = await hooks.deliveries()
+    assert (delivery["state"], delivery["field"]) == ("refused", "contact.email")
 
 
 async def test_a_missing_secret_is_503_and_the_delivery_is_taken_when_it_is_there(hooks: Hooks) -> None:
@@ -259,6 +272,17 @@ async def test_a_resting_endpoint_keeps_what_comes_until_it_is_tried_again(hooks
     [delivery] = await hooks.deliveries()
     assert (delivery["state"], delivery["genuine"]) == ("refused", True)
     assert (await hooks.retry(delivery["id"])).json()["state"] == "taken"
+    # None that is genuine is lost to the budget, and none is kept twice.
+    setting = {"version": 2, "keep_days": 30, "bad_per_hour": 0}
+    assert (await hooks.client.post("/v1/capture-settings", json=setting)).status_code == 201
+    for _ in range(2):
+        assert [(await hooks.google(endpoint, lead_id=str(number))).status_code for number in range(3)] == [410] * 3
+    assert len(await hooks.deliveries(state="refused")) == 3
+    assert (
+        await hooks.client.patch(f"/v1/capture-endpoints/{endpoint['id']}", json={"version": 1, "active": True})
+    ).status_code == 200
+    assert (await hooks.google(endpoint, lead_id="2")).json() == {"outcome": "taken"}
+    assert len(await hooks.deliveries(state="refused")) == 2
 
 
 async def test_the_database_away_is_503_so_that_the_platform_tries_again(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
