@@ -44,6 +44,11 @@ _OTHER_NAMES = {
 }
 
 
+def codes() -> frozenset[str]:
+    """Every code we know."""
+    return _CODES
+
+
 def country_code(text: str) -> str | None:
     """The ISO code of a code or a name; None when it is neither."""
     key = text.strip().lower()

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from lead_svc.domain.identity import normal_email
 
-# To be written to; to be told to ad platforms by hashed address or phone.
-Purpose = Literal["marketing", "ad_sharing"]
+# To be written to; to be told to ad platforms by hashed address or phone; that the notice of what is done with personal data was read.
+Purpose = Literal["marketing", "ad_sharing", "privacy"]
 Why = Literal["unsubscribed", "bounced", "complained", "by_hand", "erased"]
 
 

@@ -115,9 +115,14 @@ def touch_of(url: str, referrer: str, site: Site, now: datetime) -> Touch:
     """How somebody came to this page: by utm_* first, then click ids, then the referrer; a page of ours before is no origin."""
     page = place_of(url, site)
     asked = {name: values[-1] for name, values in parse_qs(urlsplit(url).query[:4000], max_num_fields=100).items()}
+    return touch_by(asked, referrer, site.hosts, page, now)
+
+
+def touch_by(asked: Mapping[str, str], referrer: str, hosts: Sequence[str], page: str, now: datetime) -> Touch:
+    """The same by what a query asked; `hosts` are ours."""
     utm = {name: clean(asked.get(f"utm_{name}", ""), _TEXT) for name in ("source", "medium", "campaign", "term", "content")}
     clicks = {name: value for name in CLICK_IDS if (value := clean(asked.get(name, ""), _PLACE))}
-    host, path = _referring(referrer, site.hosts)
+    host, path = _referring(referrer, hosts)
     channel = _channel(utm["medium"], clicks, host)
     source = utm["source"] or _engine(host) or host or ("direct" if not clicks else next(iter(clicks)))
     return Touch(

@@ -59,7 +59,7 @@ async def _settle(tx: Transaction, lead_ids: list[UUID], purpose: Purpose) -> No
     silent = [lead_id for lead_id in lead_ids if lead_id not in agreed]
     if purpose == "marketing":
         await nurture_exit.leave(tx, silent, "no_consent")
-    else:
+    elif purpose == "ad_sharing":
         await feedback.forget_persons(tx.conn, silent)
 
 

@@ -69,12 +69,16 @@ async def see(tx: Transaction, *, site_key: str, url: str, referrer: str, kind: 
     site = await visits.find_site(tx.conn, site_key)
     if site is None or not site.active:
         raise SiteUnknown("no such site", field="site")
-    touch = rules.touch_of(url, referrer, site, tx.now)
+    await see_touch(tx, site, rules.touch_of(url, referrer, site, tx.now), kind=kind, visitor_id=visitor_id)
+    return site
+
+
+async def see_touch(tx: Transaction, site: Site, touch: Touch, *, kind: Kind, visitor_id: UUID | None) -> None:
+    """The same, of a page that is known to be of the site."""
     visitor_id = await erased.unless_erased(tx, visitor_id)
     if visitor_id is not None:
         await _recognise(tx, site, visitor_id, touch)
-    await visits.insert_page_view(tx.conn, site=site_key, visitor_id=visitor_id, kind=kind, touch=touch, occurred_at=tx.now)
-    return site
+    await visits.insert_page_view(tx.conn, site=site.key, visitor_id=visitor_id, kind=kind, touch=touch, occurred_at=tx.now)
 
 
 async def forget(tx: Transaction, visitor_id: UUID) -> None:

@@ -37,6 +37,7 @@ OWNED = (
     Owned("capture_item"),
     Owned("disqualification"),
     Owned("feedback_item"),
+    Owned("form_submission"),
     Owned("lead", "merged_into"),
     Owned("lead_cash"),
     Owned("lead_change"),

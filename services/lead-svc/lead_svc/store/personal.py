@@ -103,6 +103,13 @@ TABLES: Mapping[str, Table] = {
         personal={"person": EMPTY},
     ),
     "feedback_setting": Table(plain="platform version qualified collected junk landing_url created_at", staff="created_by"),
+    "form": Table(
+        plain="key name active version published draft created_at updated_at retired_at", staff="created_by updated_by"
+    ),
+    "form_change": Table(plain="id form version action body at", staff="by"),
+    "form_count": Table(plain="form day what n"),
+    "form_submission": Table(rows=_OF_LEAD, plain="id form version language lead_id outcome submitted_at"),
+    "form_version": Table(plain="form version body published_at", staff="published_by"),
     "import_chunk": Table(
         rows=_SAID.format("convert_from(t.records, 'UTF8')"),
         plain="import_id number",
