@@ -18,6 +18,7 @@ from lead_svc.domain.protection import Lease, end
 from lead_svc.domain.segments import as_given
 
 UNDO_WITHIN = timedelta(hours=24)
+_PERSONAL = ("company", "website")
 Field = Literal[
     "campaign",
     "channel",
@@ -200,6 +201,22 @@ def lease_before(before: Mapping[str, Any], after: Sequence[Mapping[str, Any]], 
 def part(now_is: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """The survivor's values as they were before the merge, but for those that were changed since: they stay as they are."""
     return {name: before[name] if now_is[name] == after[name] else now_is[name] for name in before}
+
+
+def without(survivor: Lead, merge: Merge, now: datetime) -> Lead:
+    """The survivor without what it took from the merged lead of a person who is erased; what was changed since stays."""
+    is_now, before, after = columns(survivor), merge.before["survivor"], merge.after["survivor"]
+    values = {**is_now, **part({name: is_now[name] for name in _PERSONAL}, {name: before[name] for name in _PERSONAL}, after)}
+    for name in ("attributes", "custom", "contact"):
+        was, became, has = before[name] or {}, after[name] or {}, is_now[name] or {}
+        taken = {key for key, value in became.items() if was.get(key) != value and has.get(key) == value}
+        left = {key: was.get(key) if key in taken else value for key, value in has.items()}
+        values[name] = (
+            left if name == "contact" else {key: value for key, value in left.items() if key not in taken or key in was}
+        )
+    if is_now["contact"] is None:
+        values["contact"] = None
+    return restored(survivor, values, now)
 
 
 def merged_event(merge_id: UUID, survivor: Lead, merged: Lead) -> LeadMerged:

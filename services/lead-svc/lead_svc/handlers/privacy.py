@@ -13,15 +13,18 @@ from ltc_chassis.personal import Found, Who
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events import PersonErased
 
+from lead_svc.domain import merge as merging
 from lead_svc.domain import privacy as rules
 from lead_svc.domain.consent import Suppression, address_hash
 from lead_svc.domain.identity import normal_email
 from lead_svc.domain.phone import normal_phone
 from lead_svc.domain.privacy import Kind, NobodyKnown, Person, Request, RequestOpen, TooManyLeads
-from lead_svc.handlers import first_response, nurture_exit
+from lead_svc.handlers import first_response, nurture_exit, protection
 from lead_svc.store import consent as consents
-from lead_svc.store import leads, protection
+from lead_svc.store import leads
+from lead_svc.store import merge as merges
 from lead_svc.store import privacy as store
+from lead_svc.store import protection as protections
 from lead_svc.store.personal import ELSEWHERE, TABLES, TRANSIENT
 
 KEY = "person-key"
@@ -210,9 +213,10 @@ async def _locked(tx: Transaction, request: Request) -> Known:
     """The person with its leads locked, however many came in while the locks were waited for."""
     known = await who_of(tx, request)
     while True:
-        await protection.lock_leads(tx.conn, known.who.leads)
+        locked = {*known.who.leads, *known.person.doubtful}
+        await protections.lock_leads(tx.conn, locked)
         again = await who_of(tx, request)
-        if set(again.who.leads) <= set(known.who.leads):
+        if {*again.who.leads, *again.person.doubtful} <= locked:
             return again
         known = again
 
@@ -232,11 +236,29 @@ async def _erase(tx: Transaction, request: Request, known: Known) -> dict[str, i
     refs = [rules.ref_hash(lead.external_ref) for lead in person.leads if lead.external_ref]
     await store.insert_erased_refs(tx.conn, "external_ref", refs, tx.now)
     await store.insert_erased_refs(tx.conn, "visitor", [rules.ref_hash(str(each)) for each in who.others], tx.now)
+    await _give_back(tx, who.leads, person.doubtful)
     await tx.flush()
     events = await personal.redact_events(tx.conn, who.flows)
     done = await personal.erase(tx.conn, TABLES, who)
     await store.mark_erased(tx.conn, who.leads, tx.now)
+    await _forget_keys(tx, person.doubtful)
     return {**done, **({"mail": mails} if mails else {}), **({"outbox and parked": events} if events else {})}
+
+
+async def _give_back(tx: Transaction, erased: Sequence[UUID], doubtful: Sequence[UUID]) -> None:
+    """What somebody else's lead took from one of the person by a merge is not theirs, unless it was changed since."""
+    for merge_id in await store.merges_between(tx.conn, doubtful, erased):
+        merge = await merges.get_merge_for_update(tx.conn, merge_id)
+        survivor = await leads.get_lead(tx.conn, merge.survivor_id)
+        await merges.save_facts(tx.conn, merging.without(survivor, merge, tx.now))
+
+
+async def _forget_keys(tx: Transaction, doubtful: Sequence[UUID]) -> None:
+    """Somebody else's lead into which one of the person was merged is not found by the person's address and name any more."""
+    rule = await leads.get_rule(tx.conn, tx.now)
+    for lead in await leads.get_leads(tx.conn, doubtful):
+        if lead.merged_into is None:
+            await protection.recognise_anew(tx, lead, rule)
 
 
 async def _told(conn: Connection, known: Known, found: Sequence[Found]) -> dict[str, Any]:

@@ -144,6 +144,18 @@ async def visitors_of(conn: Connection, lead_ids: Sequence[UUID]) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+async def merges_between(conn: Connection, survivors: Sequence[UUID], merged: Sequence[UUID]) -> list[UUID]:
+    """Merges of these into those that were not undone and can still be told apart, the latest first."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM lead_merge
+        WHERE survivor_id = ANY($1::uuid[]) AND merged_id = ANY($2::uuid[]) AND undone_at IS NULL AND NOT erased ORDER BY id DESC
+        """,
+        *(list(survivors), list(merged)),
+    )
+    return [row["id"] for row in rows]
+
+
 async def open_deals_of(conn: Connection, lead_ids: Sequence[UUID]) -> int:
     found: int = await conn.fetchval(
         "SELECT count(*) FROM lead_opportunity WHERE lead_id = ANY($1::uuid[]) AND state IN ('open', 'won')", list(lead_ids)

@@ -190,6 +190,26 @@ async def test_a_colleague_behind_the_same_phone_is_left_alone_unless_named(pers
     assert named["preview"]["leads"] == [colleague]
 
 
+async def test_of_two_persons_whose_leads_were_merged_one_is_erased_and_the_merge_cannot_be_undone(persons: Persons) -> None:
+    client = persons.client
+    own = await capture(client, contact=CONTACT, company="Rossi")
+    other = await capture(client, contact={"name": "Bert Brecht", "email": "bert@other.example"}, company="Rossi")
+    merged = (await client.post(f"/v1/leads/{own}/merge", json={"into": other, "take": []})).json()
+    shown = await persons.preview(await persons.ask())
+    assert (shown["preview"]["leads"], shown["preview"]["doubtful"]) == ([own], [other])
+    await persons.confirm(shown)
+    await persons.run(ERASE)
+    kept = (await client.get(f"/v1/leads/{other}")).json()
+    assert (kept["contact"]["email"], kept["company"]) == ("bert@other.example", "Rossi")
+    # The phone that it took from the other one is given back, too.
+    assert (kept["contact"]["phone"], kept["contact"]["name"]) == (None, "Bert Brecht")
+    assert await persons.traces() == []
+    undone = await client.post(f"/v1/merges/{merged['id']}/undo")
+    assert (undone.status_code, undone.json()["type"]) == (409, "urn:ltc:problem:undo-prevented")
+    found = await persons.preview(await persons.ask(email="bert@other.example"))
+    assert other in found["preview"]["leads"]
+
+
 async def test_by_a_phone_alone_it_is_the_one_person_whose_address_the_leads_have(persons: Persons) -> None:
     first = await capture(persons.client, contact=CONTACT)
     second = await capture(persons.client, contact={"email": ADDRESS})
