@@ -74,26 +74,26 @@ class CoachingView(BaseModel):
 @router.get("/reports/coaching", dependencies=[scope("forecasts:read")])
 async def get_coaching(
     conn: Conn,
-    pipeline: str = "default",
+    pipeline: Annotated[str | None, Query(description="without, the one that new deals take")] = None,
     rep: Annotated[Name | None, Query(description="one rep; without, all of them")] = None,
     team: str | None = None,
     begin: date | None = None,
     end: date | None = None,
 ) -> CoachingView:
     """Per rep the conversion per stage against the team (the rep's own, unless one is named); at most 200 reps."""
-    way = await pipelines.get_latest(conn, pipeline)
+    way = await (pipelines.get_default(conn) if pipeline is None else pipelines.get_latest(conn, pipeline))
     if rep is not None and team is None:
         team = await reps.team_of(conn, rep)
     first = datetime.combine(begin, time(), UTC) if begin else None
     after = datetime.combine(end + timedelta(days=1), time(), UTC) if end and end < date.max else None
     small = (await policy.get_policy(conn)).small_sample
-    of_team = await coaching.reached(conn, pipeline, begin=first, until=after, team=team)
-    stays = await coaching.stays(conn, pipeline, begin=first, until=after, team=team)
+    of_team = await coaching.reached(conn, way.code, begin=first, until=after, team=team)
+    stays = await coaching.stays(conn, way.code, begin=first, until=after, team=team)
     own, own_stays = of_team, stays
     if rep is not None:
         # A rep keeps the deals that were won in another team.
-        own = await coaching.reached(conn, pipeline, begin=first, until=after, team=None, owner=rep)
-        own_stays = await coaching.stays(conn, pipeline, begin=first, until=after, team=None, owner=rep)
+        own = await coaching.reached(conn, way.code, begin=first, until=after, team=None, owner=rep)
+        own_stays = await coaching.stays(conn, way.code, begin=first, until=after, team=None, owner=rep)
         if rep not in own:
             raise NotFound(f"no deals of '{rep}' in this window")
     codes = [stage.code for stage in way.stages]
@@ -104,7 +104,7 @@ async def get_coaching(
         for name in [name for name in own if name is not None][:_MOST_REPS]
     ]
     return CoachingView(
-        pipeline=pipeline, team=team, begin=begin, end=end, whole=_column(None, everything, whole, whole, small), reps=columns
+        pipeline=way.code, team=team, begin=begin, end=end, whole=_column(None, everything, whole, whole, small), reps=columns
     )
 
 
