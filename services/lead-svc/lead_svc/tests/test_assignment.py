@@ -234,6 +234,14 @@ async def test_rules_of_assignment_are_versioned_checked_and_written_down(client
     assert [each["subject"] for each in (await client.get("/v1/reps")).json()["items"]] == ["anna"]
 
 
+@pytest.mark.parametrize(("held", "blocked"), [(49, None), (50, "holds as many as allowed"), (51, "holds as many as allowed")])
+def test_who_holds_as_many_as_allowed_gets_no_more(held: int, blocked: str | None) -> None:
+    anna = Rep("anna", "Anna", None, 300, frozenset(), True, Decimal(0), 1)
+    south = Territory("south", "South", 1, {}, ("anna",), None, True, 1)
+    [candidate] = rules.look(south, {"anna": Standing(anna, False, 0, held, 50)}).candidates
+    assert candidate.blocked == blocked
+
+
 def standing(rep_: Rep, *, absent: bool, assigned: int) -> Standing:
     return Standing(rep_, absent, assigned, 0, 1000)
 

@@ -157,6 +157,18 @@ async def test_a_lead_rejected_by_sales_comes_back_and_qualifies_anew_on_the_sam
     assert (decision["decided_by"], decision["opportunity_id"], decision["from_status"]) == ("Darcel", str(first), "converted")
 
 
+async def test_a_qualified_lead_that_sales_never_took_up_is_sent_back_by_a_person(
+    client: httpx.AsyncClient, emitted: Emissions
+) -> None:
+    lead = (await capture(client))["id"]
+    assert (await client.post(f"/v1/leads/{lead}/qualify", json={})).is_success
+    back = await client.post(f"/v1/leads/{lead}/recycle", json={"code": "not_now", "wait_days": 60})
+    assert (back.status_code, back.json()["status"]) == (200, "disqualified")
+    told = (await emitted())[-1].event
+    assert (told.TOPIC, told.kind) == ("lead.disqualified", "recycle")
+    assert (await client.post(f"/v1/leads/{lead}/qualify", json={})).json()["type"] == "urn:ltc:problem:wrong-transition"
+
+
 async def test_a_deal_lost_for_good_leaves_its_lead_converted_and_a_person_may_recycle_it(
     client: httpx.AsyncClient, deliver: Deliver, run_timer: Run
 ) -> None:

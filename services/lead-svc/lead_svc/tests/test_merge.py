@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from ltc_contracts.events import OpportunityOpened
 
 from lead_svc.consumers import consumers
 from lead_svc.domain import merge as rules
+from lead_svc.domain import protection
 from lead_svc.domain.lead import Lead
 from lead_svc.domain.merge import Leases
 from lead_svc.store.merge import KEPT, OWNED
@@ -271,6 +273,16 @@ async def test_two_leases_of_one_rep_become_one_that_lasts_as_the_longer(
     assert refused.json()["type"] == "urn:ltc:problem:lead-protected"
     assert (await undo(client, done)).status_code == 200
     assert await state(db) == before
+
+
+def test_a_lease_that_takes_over_a_longer_one_still_ends_by_its_own_limit() -> None:
+    begun, policy = datetime(2026, 3, 25, tzinfo=UTC), protection.Policy("test", 10, 3, 20, 7, 9, frozenset({"reply"}))
+    nobody = protection.Situation(holders=(), busy=(), held=0, left_at=None)
+    one, other = (
+        protection.claim(lease_id=new_id(), lead_id=new_id(), rep="anna", situation=nobody, policy=policy, now=at)
+        for at in (begun, begun + timedelta(days=15))
+    )
+    assert rules.joined(one, other).until == one.limit_at < other.until
 
 
 async def test_a_claim_and_a_merge_at_once_agree(client: httpx.AsyncClient, rep: As, db: Database) -> None:

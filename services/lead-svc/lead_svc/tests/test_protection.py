@@ -50,6 +50,19 @@ def test_golden_dates_of_the_lease() -> None:
     assert lease.is_due(day(4, 14) + timedelta(seconds=1))
 
 
+async def test_the_wait_of_a_former_owner_begins_when_his_time_was_up_however_late_that_was_seen(
+    client: httpx.AsyncClient, rep: As, clock: FixedClock, run_timer: Run
+) -> None:
+    lead = await capture(client)
+    assert (await rep("anna").post(f"/v1/leads/{lead}/claim")).is_success
+    clock.advance(days=15)
+    assert await run_timer(RETURN) == 1
+    clock.advance(days=1, hours=23)
+    assert (await rep("anna").post(f"/v1/leads/{lead}/claim")).json()["type"] == "urn:ltc:problem:cooling-off"
+    clock.advance(hours=1)
+    assert (await rep("anna").post(f"/v1/leads/{lead}/claim")).is_success
+
+
 @given(st.lists(st.floats(0, 40, allow_nan=False), max_size=30))
 def test_whatever_happens_the_lease_never_shrinks_and_ends_by_its_limit(days: list[float]) -> None:
     lease = lease_from(day(3, 25))

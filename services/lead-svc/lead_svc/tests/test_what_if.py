@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
+from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Emitted
 from ltc_chassis.timers import Timer
 
 from lead_svc.domain.score import Activity, Facts, Rule, qualifies, score
-from lead_svc.domain.what_if import first_qualified
+from lead_svc.domain.what_if import compare, first_qualified
 from lead_svc.handlers import what_if
 from lead_svc.tests.builders import NOW, RULE
 from lead_svc.timers import TIMERS
@@ -171,6 +172,15 @@ async def test_a_proposal_that_makes_no_sense_is_refused(
 async def test_no_version_may_be_called_as_a_path_of_ours(client: httpx.AsyncClient) -> None:
     new = {"version": "what-if", "valid_from": "2030-01-01T00:00:00Z", "rule": await body_of(client)}
     assert (await client.post("/v1/score-rules", json=new)).status_code == 422
+
+
+@pytest.mark.parametrize("was_qualified", [False, True])
+def test_who_was_qualified_anyway_does_not_newly_qualify(was_qualified: bool) -> None:
+    rule = Rule("strict", {**RULE.body, "qualify": {"fit": 90, "engagement": 90, "high_intent": []}})
+    easy = Rule("easy", {**RULE.body, "qualify": {"fit": 0, "engagement": 0, "high_intent": []}})
+    facts = Facts("software", None, None, "x.example", None)
+    change = compare(new_id(), facts, NOW, [], base=rule, proposed=easy, was_qualified=was_qualified, as_of=NOW)
+    assert (change.newly, change.no_longer, change.qualifies_at) == (not was_qualified, False, NOW)
 
 
 DONE = st.lists(st.tuples(st.sampled_from(["form", "demo_request", "unknown"]), st.integers(0, 90)), max_size=8)

@@ -269,6 +269,19 @@ async def test_history_tells_how_long_each_stage_took(client: httpx.AsyncClient,
     assert (await client.get(f"/v1/opportunities/{deal['id']}/history")).json()[0]["seconds_in_stage"] == 10800
 
 
+def test_time_in_a_stage_is_counted_from_the_move_before_not_from_the_beginning() -> None:
+    first, _, _ = deals.move(opportunity(), pipeline(), "discovery", None, NOW + timedelta(days=3))
+    second, change, [event] = deals.move(first, pipeline(), "proposal", None, NOW + timedelta(days=4))
+    _, lost, _ = deals.lose(second, "price", NOW + timedelta(days=9))
+    assert change is not None
+    assert (change.seconds_in_stage, event.model_dump()["seconds_in_stage"], lost.seconds_in_stage) == (86400, 86400, 5 * 86400)
+
+
+def test_one_activity_is_not_two() -> None:
+    stages = (Stage("one", 1, 10, activities=(ActivityNeed("meeting", 2),)),)
+    assert [each.what for each in missing(stages, Evidence({}, {"meeting": 1}))] == ["meeting"]
+
+
 def test_shares_of_a_deal_are_exact() -> None:
     thirds = [deals.Member(name, "sales", Decimal("33.33")) for name in ("A", "B", "C")]
     deals.check_team(thirds)
