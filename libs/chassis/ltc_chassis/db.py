@@ -17,7 +17,7 @@ from ltc_contracts.topics import MAX_EVENT_BYTES
 from ltc_chassis import outbox
 from ltc_chassis.clock import Clock
 from ltc_chassis.connection import Connection, DirectConnection
-from ltc_chassis.ids import new_id
+from ltc_chassis.ids import new_row_id
 from ltc_chassis.settings import ChassisSettings
 from ltc_chassis.telemetry import current_traceparent
 
@@ -101,7 +101,7 @@ class Transaction:
         The key is the flow id, or the subject for events of no single flow. Lock the aggregate's row before you
         decide, so that the order of outbox rows is the order of commits per key. Raises `EventTooLarge`.
         """
-        event_id = new_id()
+        event_id = new_row_id()
         payload = event.model_dump_json(exclude_none=False)
         if len(payload) > MAX_EVENT_BYTES // 4 and len(payload.encode()) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"{event.TOPIC} would take {len(payload)} characters; the limit is {MAX_EVENT_BYTES} bytes")

@@ -114,11 +114,19 @@ class Telemetry:
 
 def current_traceparent() -> tuple[str | None, str | None]:
     """W3C `traceparent` and `tracestate` of the current span: the creation context stored with an outbox row."""
-    # Written here instead of by the propagator: it is asked once per event, and a bulk writes thousands a second.
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
         return None, None
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}", span.trace_state.to_header() or None
+    # Written here instead of by the propagator, and once per span: it is asked for each event, and a bulk writes thousands a second.
+    if _latest[0] is not span:
+        written = f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}", span.trace_state.to_header() or None
+        _latest[:] = [span, written]
+        return written
+    known: tuple[str, str | None] = _latest[1]
+    return known
+
+
+_latest: list[Any] = [None, None]
 
 
 def remote_context(traceparent: str | None, tracestate: str | None = None) -> Context | None:

@@ -62,12 +62,12 @@ class NewLead(Body):
     external_ref: Name | None = None
     contact: NewContact | None = None
     estimated_value: Money | None = None
-    activities: Annotated[list[NewActivity], Field(max_length=50)] = []
+    activities: Annotated[list[NewActivity], Field(max_length=50)] = Field(default_factory=list)
     region: Name | None = None
     channel_group: Code | None = None
-    custom: Own = {}
+    custom: Own = Field(default_factory=dict)
     visitor_id: UUID | None = None
-    touches: Annotated[list[NewTouch], Field(max_length=100)] = []
+    touches: Annotated[list[NewTouch], Field(max_length=100)] = Field(default_factory=list)
     partner_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="before")

@@ -1,7 +1,6 @@
 """Many leads at once, each taken or refused by itself: rows of a bulk request, of a file, of a scanner."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ltc_chassis.db import Transaction, is_refused
 from ltc_contracts.errors import DomainError, Invalid
@@ -39,20 +38,22 @@ async def capture_each(tx: Transaction, arrivals: Sequence[Arrival], book: Book 
 async def _capture(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None) -> list[Result]:
     if not arrivals:
         return []
-    # What was tried has changed the arrivals; the halves are tried with them as they came.
-    tried = [replace(arrival) for arrival in arrivals]
+    came = [arrival.facts for arrival in arrivals]
     try:
         async with tx.savepoint():
-            taken = {id(arrival) for arrival in await capture_leads(tx, tried, book)}
+            taken = {id(arrival) for arrival in await capture_leads(tx, arrivals, book)}
     except Exception as error:
         if not isinstance(error, DomainError) and not is_refused(error):
             raise
+        # What was tried has changed them; the halves are tried as they came.
+        for arrival, facts in zip(arrivals, came, strict=True):
+            arrival.begin_again(facts)
         if len(arrivals) > 1:
             return await _halves(tx, arrivals, book)
         return [error if isinstance(error, DomainError) else Invalid("holds a value that cannot be kept", field="row")]
-    left = [arrival for arrival in tried if id(arrival) not in taken]
+    left = [arrival for arrival in arrivals if id(arrival) not in taken]
     known = {id(arrival) for arrival in await erased.keep_away(tx, left)} if left else set()
-    return [arrival if id(arrival) in taken else _why(arrival, known=id(arrival) in known) for arrival in tried]
+    return [arrival if id(arrival) in taken else _why(arrival, known=id(arrival) in known) for arrival in arrivals]
 
 
 async def _halves(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None) -> list[Result]:

@@ -68,6 +68,16 @@ class Arrival:
     # When it happened, where that was before it came in.
     occurred_at: datetime | None = None
 
+    @property
+    def facts(self) -> tuple[Lead, Sequence[Activity], Sequence[Touch], UUID | None]:
+        """What the steps of capture may change, as it is now."""
+        return self.lead, self.activities, self.touches, self.visitor_id
+
+    def begin_again(self, facts: tuple[Lead, Sequence[Activity], Sequence[Touch], UUID | None]) -> None:
+        """As it was when `facts` was asked; nothing was found out about it."""
+        self.lead, self.activities, self.touches, self.visitor_id = facts
+        self.score = self.verdict = None
+
 
 async def capture_lead(tx: Transaction, arrival: Arrival) -> Lead:
     """A new lead is known, scored, and qualified if the rule says so. Raises `DuplicateLead` for a known external reference,
@@ -91,7 +101,9 @@ def check(arrival: Arrival, book: Book, now: datetime) -> None:
     if any(activity.occurred_at > now for activity in arrival.activities):
         raise Invalid("an activity cannot lie in the future", field="activities")
     visits.check_touches(arrival.touches, now)
-    arrival.lead = replace(arrival.lead, custom=validate(book.own, arrival.lead.custom))
+    custom = validate(book.own, arrival.lead.custom)
+    if custom != arrival.lead.custom:
+        arrival.lead = replace(arrival.lead, custom=custom)
 
 
 async def capture_leads(tx: Transaction, arrivals: Sequence[Arrival], book: Book | None = None) -> list[Arrival]:
@@ -188,7 +200,7 @@ async def _score(tx: Transaction, new: Sequence[Arrival], rule: Rule) -> None:
     for arrival in new:
         arrival.score = scorer.score(arrival.lead.facts, arrival.activities)
     scored = [(arrival.lead.id, arrival.activities, arrival.score) for arrival in new if arrival.score is not None]
-    await scores.remember(tx, scored, rule)
+    await scores.remember_new(tx, scored, rule)
 
 
 async def _assign(tx: Transaction, new: Sequence[Arrival]) -> set[UUID]:

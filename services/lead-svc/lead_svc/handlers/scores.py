@@ -30,15 +30,28 @@ async def add_rule(tx: Transaction, rule: Rule, valid_from: datetime, by: str) -
 
 
 async def remember(tx: Transaction, scored: Iterable[Scored], rule: Rule) -> None:
-    """Keep the band that was told of (locked or new) leads, and when to look at them again."""
+    """Keep the band that was told of (locked) leads, and when to look at them again."""
+    told = _ahead(scored, rule, tx.now)
+    if told:
+        await activity_log.insert_bands(tx.conn, {each.lead_id: each.band for each in told}, tx.now)
+        await store.save_told(tx.conn, told)
+
+
+async def remember_new(tx: Transaction, scored: Iterable[Scored], rule: Rule) -> None:
+    """The same of leads that were just inserted; a first band is no change."""
+    told = _ahead(scored, rule, tx.now)
+    if told:
+        await store.insert_told(tx.conn, told)
+
+
+def _ahead(scored: Iterable[Scored], rule: Rule, now: datetime) -> list[Told]:
     # Of a bulk most did the same at the same moment: what follows from it is found out once.
     ahead: dict[tuple[tuple[Activity, ...], Decimal], tuple[Decimal, datetime | None]] = {}
     told = []
     for lead_id, done, result in scored:
         same = (tuple(done), result.fit)
-        if same not in ahead:
-            ahead[same] = (score_rules.ceiling(rule, result), score_rules.next_look(done, rule, result, tx.now))
-        told.append(Told(lead_id, result.band, ahead[same][0], rule.version, ahead[same][1]))
-    if told:
-        await activity_log.insert_bands(tx.conn, {each.lead_id: each.band for each in told}, tx.now)
-        await store.save_told(tx.conn, told)
+        known = ahead.get(same)
+        if known is None:
+            known = ahead[same] = (score_rules.ceiling(rule, result), score_rules.next_look(done, rule, result, now))
+        told.append(Told(lead_id, result.band, known[0], rule.version, known[1]))
+    return told

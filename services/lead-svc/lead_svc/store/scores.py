@@ -55,6 +55,15 @@ async def get_rule_version(conn: Connection, version: str) -> Any:
     return row
 
 
+async def insert_told(conn: Connection, told: Sequence[Told]) -> None:
+    """Of leads that were just inserted."""
+    await conn.copy_records_to_table(
+        "lead_score",
+        records=[(each.lead_id, each.band, each.ceiling, each.rule_version, each.next_look_at) for each in told],
+        columns=("lead_id", "band", "ceiling", "rule_version", "next_look_at"),
+    )
+
+
 async def save_told(conn: Connection, told: Sequence[Told]) -> None:
     """The caller has locked (or just inserted) the leads."""
     rows = sorted(told, key=lambda each: each.lead_id)
