@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 
@@ -16,13 +18,13 @@ class Connection:
         parts = urlsplit(url)
         return cls(*await asyncio.open_connection(parts.hostname, parts.port))
 
-    async def call(self, request: bytes) -> None:
-        """Send one request and read its answer; raises RuntimeError unless it is 201."""
+    async def call(self, request: bytes, allowed: Collection[int] = (200, 201)) -> None:
+        """Send one request and read its answer; raises RuntimeError unless its status is allowed."""
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         body = await self._reader.readexactly(length)
-        if not head.startswith(b"HTTP/1.1 201"):
+        if int(head[9:12]) not in allowed:
             raise RuntimeError((head + body).decode()[:500])
 
     def close(self) -> None:
@@ -33,6 +35,39 @@ def post(path: str, body: bytes, token: str) -> bytes:
     """The bytes of a POST."""
     head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def get(path: str, token: str) -> bytes:
+    """The bytes of a GET."""
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Seconds that each request took, and all of them together."""
+
+    seconds: list[float]
+    took: float
+
+
+async def each(url: str, requests: Sequence[bytes], *, connections: int, allowed: Collection[int] = (200, 201)) -> Taken:
+    """Every request once, with every connection always busy."""
+    opened = [await Connection.open(url) for _ in range(connections)]
+    left, seconds = list(reversed(requests)), []
+
+    async def run(connection: Connection) -> None:
+        while left:
+            request = left.pop()
+            began = time.perf_counter()
+            await connection.call(request, allowed)
+            seconds.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(run(connection) for connection in opened))
+    took = time.perf_counter() - began
+    for connection in opened:
+        connection.close()
+    return Taken(seconds, took)
 
 
 async def flood(url: str, request: bytes, *, connections: int, seconds: float) -> float:
