@@ -77,25 +77,78 @@ _FILL = (
     SELECT id, 'cold', 0, (SELECT version FROM score_rule ORDER BY valid_from DESC LIMIT 1), NULL FROM made
     """,
     "DROP TABLE made, drawn, word",
+)
+_WITHOUT_INDEXES = (
+    """
+    CREATE TEMP TABLE made_later AS
+    SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made_by FROM pg_index
+    WHERE indrelid IN ('lead'::regclass, 'lead_key'::regclass, 'lead_score'::regclass) AND NOT indisunique
+    """,
+    """
+    DO $$ DECLARE i record; BEGIN
+        FOR i IN SELECT name FROM made_later LOOP EXECUTE 'DROP INDEX ' || i.name; END LOOP;
+    END $$
+    """,
+)
+_WITH_INDEXES = (
+    "SET maintenance_work_mem = '512MB'",
+    """
+    DO $$ DECLARE i record; BEGIN
+        FOR i IN SELECT made_by FROM made_later LOOP EXECUTE i.made_by; END LOOP;
+    END $$
+    """,
+    "DROP TABLE made_later",
     "VACUUM ANALYZE lead",
     "VACUUM ANALYZE lead_key",
     "VACUUM ANALYZE lead_score",
 )
-_COLUMNS = {
-    "lead": "id, flow_id, status, captured_via, channel, source, company, country, external_ref, contact, attributes, version, "
-    "created_at, updated_at, classified, custom",
-    "lead_key": "kind, value, lead_id",
-    "lead_score": "lead_id, band, ceiling, rule_version, next_look_at",
-    "outbox": "id, aggregatetype, aggregateid, type, payload, shard, source, subject, sequence, time, recordedtime, dataschema, flowid, "
-    "parentflowid, causationid, correlationid, traceparent, tracestate",
+# What the service wrote for some leads, and the same by hand. In this order, since the later ones point to the first.
+_READ = {
+    "lead": """
+        SELECT id, flow_id, status, captured_via, channel, source, company, country, external_ref, contact, attributes,
+               version, created_at, updated_at, classified, custom
+        FROM lead WHERE external_ref = ANY($1::text[])
+    """,
+    "lead_key": """
+        SELECT kind, value, lead_id
+        FROM lead_key WHERE lead_id = ANY($1::uuid[])
+    """,
+    "lead_score": """
+        SELECT lead_id, band, ceiling, rule_version, next_look_at
+        FROM lead_score WHERE lead_id = ANY($1::uuid[])
+    """,
+    "outbox": """
+        SELECT id, aggregatetype, aggregateid, type, payload, shard, source, subject, sequence, time, recordedtime,
+               dataschema, flowid, parentflowid, causationid, correlationid, traceparent, tracestate
+        FROM outbox WHERE subject = ANY($1::text[])
+    """,
+}
+_WRITE = {
+    "lead": """
+        INSERT INTO lead (id, flow_id, status, captured_via, channel, source, company, country, external_ref, contact,
+               attributes, version, created_at, updated_at, classified, custom)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    """,
+    "lead_key": """
+        INSERT INTO lead_key (kind, value, lead_id)
+        VALUES ($1, $2, $3)
+    """,
+    "lead_score": """
+        INSERT INTO lead_score (lead_id, band, ceiling, rule_version, next_look_at)
+        VALUES ($1, $2, $3, $4, $5)
+    """,
+    "outbox": """
+        INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, shard, source, subject, sequence, time,
+               recordedtime, dataschema, flowid, parentflowid, causationid, correlationid, traceparent, tracestate)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    """,
 }
 
 
 async def leads(stack: Stack, *, size: Size = FULL) -> list[Row]:
     """What a lead costs among a million others; beside it the same rows, or the same look, by bare asyncpg."""
     conn = await connect(stack.dsn("lead"), application="bench")
-    for statement in _FILL:
-        await conn.execute(statement, *([size.leads] if "$1" in statement else []), timeout=600)
+    await _fill(conn, size.leads)
     ids: list[UUID] = [
         row["id"] for row in await conn.fetch("SELECT id FROM lead ORDER BY md5(id::text) LIMIT $1", 2 * size.looks, timeout=120)
     ]
@@ -109,6 +162,12 @@ async def leads(stack: Stack, *, size: Size = FULL) -> list[Row]:
         rows += await _many(conn, relaying.url, stack, size, "with its relay")
     await conn.close()
     return rows
+
+
+async def _fill(conn: DirectConnection, count: int) -> None:
+    """Leads with their keys and scores; indexes are made when all are there, which takes a third of the time."""
+    for statement in (*_WITHOUT_INDEXES, *_FILL, *_WITH_INDEXES):
+        await conn.execute(statement, *([count] if "$1" in statement else []), timeout=600)
 
 
 async def _looks(conn: DirectConnection, url: str, token: str, ids: Sequence[UUID], size: Size) -> list[Row]:
@@ -231,18 +290,18 @@ Written = list[dict[str, list[tuple[Any, ...]]]]
 async def _written(conn: DirectConnection, references: Sequence[str]) -> Written:
     """What the service wrote for these leads, a table at a time, as it would be for others: other ids, references and addresses."""
     found: dict[UUID, dict[str, list[tuple[Any, ...]]]] = {}
-    for row in await conn.fetch(f"SELECT {_COLUMNS['lead']} FROM lead WHERE external_ref = ANY($1::text[])", list(references)):  # noqa: S608
+    for row in await conn.fetch(_READ["lead"], list(references)):
         values = dict(row) | {"id": new_id(), "flow_id": new_id(), "external_ref": f"{row['external_ref']}-bare"}
         found[row["id"]] = {"lead": [tuple(values.values())], "lead_key": [], "lead_score": [], "outbox": []}
-    for row in await conn.fetch(f"SELECT {_COLUMNS['lead_key']} FROM lead_key WHERE lead_id = ANY($1::uuid[])", list(found)):  # noqa: S608
+    for row in await conn.fetch(_READ["lead_key"], list(found)):
         mine = found[row["lead_id"]]
         mine["lead_key"].append((row["kind"], f"{row['value']}x", mine["lead"][0][0]))
-    for row in await conn.fetch(f"SELECT {_COLUMNS['lead_score']} FROM lead_score WHERE lead_id = ANY($1::uuid[])", list(found)):  # noqa: S608
+    for row in await conn.fetch(_READ["lead_score"], list(found)):
         mine = found[row["lead_id"]]
         mine["lead_score"].append((mine["lead"][0][0], *tuple(row)[1:]))
     subjects = {str(lead_id): lead_id for lead_id in found}
-    for row in await conn.fetch(f"SELECT {_COLUMNS['outbox']} FROM outbox WHERE subject = ANY($1::text[])", list(subjects)):  # noqa: S608
-        found[subjects[row["subject"]]]["outbox"].append(tuple(dict(row).values()))
+    for row in await conn.fetch(_READ["outbox"], list(subjects)):
+        found[subjects[row["subject"]]]["outbox"].append(tuple(row))
     return list(found.values())
 
 
@@ -251,20 +310,18 @@ async def _copy(dsn: str, written: Written, *, connections: int, leads_a_transac
     batches = []
     for start in range(0, len(written), leads_a_transaction):
         part = written[start : start + leads_a_transaction]
-        batches.append({table: [row for one in part for row in one[table]] for table in _COLUMNS})
+        batches.append({table: [row for one in part for row in one[table]] for table in _WRITE})
     opened = [await connect(dsn, application="bare") for _ in range(connections)]
 
     async def run(one: DirectConnection) -> None:
         while batches:
             batch = batches.pop()
             async with one.transaction():
-                for table, names in _COLUMNS.items():
-                    columns = names.split(", ")
+                for table, statement in _WRITE.items():
                     if leads_a_transaction > 1:
-                        await one.copy_records_to_table(table, records=batch[table], columns=columns)
+                        await one.copy_records_to_table(table, records=batch[table], columns=_names(statement))
                     else:
-                        places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
-                        await one.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", batch[table])  # noqa: S608
+                        await one.executemany(statement, batch[table])
 
     began = time.perf_counter()
     await asyncio.gather(*(run(one) for one in opened))
@@ -272,6 +329,11 @@ async def _copy(dsn: str, written: Written, *, connections: int, leads_a_transac
     for one in opened:
         await one.close()
     return speed
+
+
+def _names(statement: str) -> list[str]:
+    """The columns that an INSERT names."""
+    return [name.strip() for name in statement.partition("(")[2].partition(")")[0].split(",")]
 
 
 def _latency(path: str, took: Sequence[float], bare: Sequence[float], what: str, limit: float | None) -> Row:
