@@ -32,7 +32,8 @@ async def tell_due(tx: Transaction, *, limit: int) -> int:
             if is_down(error) or is_retryable(error):
                 raise
             logger.exception("a first response cannot be seen to; it is tried again later")
-            await response.postpone(tx.conn, clock.id, tx.now + _AGAIN, f"{type(error).__name__}: {error}")
+            # The kind only: what an error says may hold values of a lead.
+            await response.postpone(tx.conn, clock.id, tx.now + _AGAIN, type(error).__name__)
     return len(due)
 
 

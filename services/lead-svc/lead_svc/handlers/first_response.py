@@ -23,6 +23,7 @@ BY = "policy"
 
 async def start(tx: Transaction, leads: Sequence[Lead], bands: Mapping[UUID, str], why: Why = "captured") -> None:
     """(Locked or new) leads that a policy holds for wait for a response from now on, each with a task for its owner."""
+    leads = [lead for lead in leads if lead.erased_at is None]
     policies = [policy for policy in await store.list_policies(tx.conn) if policy.active] if leads else []
     if not policies:
         return
