@@ -11,6 +11,7 @@ from ltc_chassis.testing import KeyPair
 from ltc_chassis.testing_readme import Answer, Example, examples, run
 
 from lead_svc.tests.builders import capture, import_form, timer
+from lead_svc.tests.forms import hidden
 from lead_svc.tests.journeys import Nurture
 from lead_svc.tests.persons import Persons
 from lead_svc.tests.test_predictive import MAPPING, MEANING, history
@@ -160,6 +161,12 @@ class Reader:
         (self.secrets / secret).write_text("a secret")
         found = await self.client.get("/v1/capture-deliveries", params={"endpoint_id": endpoint["id"]})
         return str(found.json()["items"][0]["id"])
+
+    async def _instance(self, _: Example) -> str:
+        """What stands in a page with a form, which a person takes a while to fill in."""
+        page = hidden((await self.client.get("/f/contact")).text)
+        self.nurture.clock.advance(minutes=1)
+        return page["instance"]
 
     async def _written_to(self, example: Example) -> None:
         """A lead got the first mail of a journey."""
