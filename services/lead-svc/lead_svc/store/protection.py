@@ -43,7 +43,8 @@ async def situation_of(conn: Connection, lead_ids: Sequence[UUID], *, rep: str, 
         _lease(row)
         for row in await conn.fetch(
             """
-            SELECT l.* FROM lease l WHERE l.ended_at IS NULL
+            SELECT l.id, l.lead_id, l.owner, l.policy, l.claimed_at, l.until, l.limit_at, l.ended_at, l.ended_by
+            FROM lease l WHERE l.ended_at IS NULL
               AND l.id IN (SELECT lease_id FROM lease_lead WHERE held AND lead_id = ANY($1::uuid[])) ORDER BY l.id FOR UPDATE
             """,
             lead_ids,
@@ -115,7 +116,8 @@ async def find_running_lease(conn: Connection, lead_id: UUID) -> Lease | None:
     """The lease that keeps others away from a lead, on it or on a duplicate; locked. The caller has locked the lead."""
     row = await conn.fetchrow(
         """
-        SELECT l.* FROM lease l JOIN lease_lead h ON h.lease_id = l.id
+        SELECT l.id, l.lead_id, l.owner, l.policy, l.claimed_at, l.until, l.limit_at, l.ended_at, l.ended_by
+        FROM lease l JOIN lease_lead h ON h.lease_id = l.id
         WHERE h.lead_id = $1 AND h.held AND l.ended_at IS NULL FOR UPDATE OF l
         """,
         lead_id,
@@ -127,7 +129,8 @@ async def running_leases(conn: Connection, lead_ids: Sequence[UUID]) -> dict[UUI
     """`find_running_lease` of many leads, by lead; locked."""
     rows = await conn.fetch(
         """
-        SELECT h.lead_id AS covered, l.* FROM lease l JOIN lease_lead h ON h.lease_id = l.id
+        SELECT h.lead_id AS covered, l.id, l.lead_id, l.owner, l.policy, l.claimed_at, l.until, l.limit_at, l.ended_at, l.ended_by
+        FROM lease l JOIN lease_lead h ON h.lease_id = l.id
         WHERE h.lead_id = ANY($1::uuid[]) AND h.held AND l.ended_at IS NULL ORDER BY l.id FOR UPDATE OF l
         """,
         lead_ids,
@@ -161,7 +164,8 @@ async def list_leases(conn: Connection, lead_id: UUID) -> list[Lease]:
     """Every lease that kept or keeps others away from a lead, newest first; at most 200."""
     rows = await conn.fetch(
         """
-        SELECT l.* FROM lease l JOIN lease_lead h ON h.lease_id = l.id WHERE h.lead_id = $1 ORDER BY l.id DESC LIMIT 200
+        SELECT l.id, l.lead_id, l.owner, l.policy, l.claimed_at, l.until, l.limit_at, l.ended_at, l.ended_by
+        FROM lease l JOIN lease_lead h ON h.lease_id = l.id WHERE h.lead_id = $1 ORDER BY l.id DESC LIMIT 200
         """,
         lead_id,
     )
@@ -171,7 +175,10 @@ async def list_leases(conn: Connection, lead_id: UUID) -> list[Lease]:
 async def list_leases_of(conn: Connection, owner: str, *, after: UUID | None, limit: int) -> list[Lease]:
     """A rep's running leases."""
     rows = await conn.fetch(
-        "SELECT * FROM lease WHERE owner = $1 AND ended_at IS NULL AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
+        """
+        SELECT id, lead_id, owner, policy, claimed_at, until, limit_at, ended_at, ended_by FROM lease
+        WHERE owner = $1 AND ended_at IS NULL AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+        """,
         *(owner, after, limit),
     )
     return [_lease(row) for row in rows]
@@ -198,7 +205,13 @@ async def list_pool(conn: Connection, *, now: datetime, after: UUID | None, limi
 
 async def get_policy(conn: Connection, now: datetime) -> Policy:
     """The policy in force."""
-    row = await conn.fetchrow("SELECT * FROM protection_policy WHERE valid_from <= $1 ORDER BY valid_from DESC LIMIT 1", now)
+    row = await conn.fetchrow(
+        """
+        SELECT version, valid_from, protection_days, extension_days, limit_days, cooling_off_days, max_held, qualifying, created_by, created_at
+        FROM protection_policy WHERE valid_from <= $1 ORDER BY valid_from DESC LIMIT 1
+        """,
+        now,
+    )
     if row is None:
         raise NotFound(f"no protection policy is in force at {now}")
     return policy_of(row)
@@ -206,14 +219,25 @@ async def get_policy(conn: Connection, now: datetime) -> Policy:
 
 async def get_policy_version(conn: Connection, version: str) -> Policy:
     """The policy that a lease was made under."""
-    row = await conn.fetchrow("SELECT * FROM protection_policy WHERE version = $1", version)
+    row = await conn.fetchrow(
+        """
+        SELECT version, valid_from, protection_days, extension_days, limit_days, cooling_off_days, max_held, qualifying, created_by, created_at
+        FROM protection_policy WHERE version = $1
+        """,
+        version,
+    )
     if row is None:
         raise NotFound(f"no protection policy {version}")
     return policy_of(row)
 
 
 async def list_policies(conn: Connection) -> list[Any]:
-    return await conn.fetch("SELECT * FROM protection_policy ORDER BY valid_from DESC LIMIT 200")
+    return await conn.fetch(
+        """
+        SELECT version, valid_from, protection_days, extension_days, limit_days, cooling_off_days, max_held, qualifying, created_by, created_at
+        FROM protection_policy ORDER BY valid_from DESC LIMIT 200
+        """
+    )
 
 
 async def insert_policy(conn: Connection, policy: Policy, *, valid_from: datetime, created_by: str, now: datetime) -> bool:

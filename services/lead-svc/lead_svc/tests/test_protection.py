@@ -48,6 +48,8 @@ def test_golden_dates_of_the_lease() -> None:
     assert lease.until == day(4, 14)
     assert not lease.is_due(day(4, 14))
     assert lease.is_due(day(4, 14) + timedelta(seconds=1))
+    assert rules.end(lease, "expired", day(4, 20)).ended_at == day(4, 14)
+    assert rules.end(lease, "released", day(4, 10)).ended_at == day(4, 10)
 
 
 async def test_the_wait_of_a_former_owner_begins_when_his_time_was_up_however_late_that_was_seen(

@@ -9,8 +9,10 @@ from ltc_contracts.errors import Invalid
 
 from sales_svc.domain import opportunity as rules
 from sales_svc.domain.opportunity import Opportunity
+from sales_svc.handlers import contracts
 from sales_svc.handlers import opportunities as deals
 from sales_svc.handlers.reasons import settle
+from sales_svc.store import contracts as store
 from sales_svc.store import opportunities
 
 
@@ -24,11 +26,18 @@ async def lose(
     competitors: Sequence[str],
     occurred_at: datetime | None,
 ) -> Opportunity:
-    """The deal is lost, with a reason (RULES 2): one of the list, or in words, which find their code where they say just that."""
+    """The deal is lost, with a reason (RULES 2): one of the list, or in words, which find their code where they say just that.
+
+    A contract that was not signed yet is taken back, so that nobody is asked to sign it any more.
+    """
     code, text, against = await settle(tx, "lost", reason_code, reason, competitors)
     if text is None:
         raise Invalid("a loss needs a reason", field="reason")
-    return await deals.lose(tx, opportunity_id, text, by, reason_code=code, competitors=against, occurred_at=occurred_at)
+    lost = await deals.lose(tx, opportunity_id, text, by, reason_code=code, competitors=against, occurred_at=occurred_at)
+    contract = await store.find_open_contract(tx.conn, opportunity_id)
+    if contract is not None and contract.is_open:
+        await contracts.decline_contract(tx, contract.id, "the deal was lost", by=by)
+    return lost
 
 
 async def give_win_reason(

@@ -61,6 +61,8 @@ def test_the_digest_covers_the_priced_version_and_the_words() -> None:
     forged = replace(version, wordings=(replace(WORDS[0], source="Free."), WORDS[1]))
     with pytest.raises(DocumentChanged):
         rules.sign(contract, forged, agreed, opportunity(), "Anna Rossi", NOW)
+    with pytest.raises(DocumentChanged):
+        rules.sign(replace(contract, document_sha256="5c" * 32), version, agreed, opportunity(), "Anna Rossi", NOW)
     signed, bound = rules.sign(contract, version, agreed, opportunity(), "Anna Rossi", NOW)
     won, _, [agreed_event, won_event] = rules.bind(signed, agreed, opportunity(), NOW)
     assert (signed.state, bound, won.stage) == ("signed", True, "won")

@@ -1,12 +1,15 @@
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 
 from sales_svc.domain.coaching import Reached, Stay, steps
+from sales_svc.tests import deals
 from sales_svc.tests.builders import quote_body
 from sales_svc.tests.test_api import Emissions
 from sales_svc.tests.test_forecast import CODES, eur, lose, move, win
@@ -186,3 +189,33 @@ def test_no_stage_is_reached_by_more_deals_than_the_one_before(deals: list[Reach
     assert numbers[-1] == sum(some.deals for some in deals if some.won)
     assert [step.small for step in made] == [step.reached < 10 for step in made]
     assert made[1].stay == Stay(1, 2, 3)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_a_contract_of_a_lost_deal_is_not_signed_any_more(
+    client: httpx.AsyncClient, anonymous: httpx.AsyncClient, sent: bool
+) -> None:
+    deal = await deals.opened(client)
+    contract = await deals.drafted(client, deal)
+    path, page = f"/v1/contracts/{contract['id']}", None
+    if sent:
+        await deals.ok(client, "POST", f"{path}/send")
+        page = urlsplit((await deals.ok(client, "POST", f"{path}/link"))["url"]).path
+    await deals.ok(client, "POST", f"/v1/opportunities/{deal['id']}/lose", {"reason": "Price"})
+    shown = await deals.ok(client, "GET", path)
+    assert (shown["state"], shown["closed_reason"]) == ("declined", "the deal was lost")
+    assert [each["happening"] for each in await deals.ok(client, "GET", f"{path}/trail")][-1] == "declined"
+    assert (await client.post(f"{path}/sign", json={"signed_by": "Anna Rossi"})).json()[
+        "type"
+    ] == "urn:ltc:problem:wrong-transition"
+    if page is not None:
+        answer = await anonymous.post(page, data={"action": "sign", "signed_by": "Anna Rossi", "consent": "yes"})
+        assert answer.status_code == 409
+        assert (await deals.ok(client, "GET", path))["state"] == "declined"
+
+
+async def test_a_signed_contract_stays_when_its_deal_cannot_be_lost_any_more(client: httpx.AsyncClient) -> None:
+    contract = await deals.signed(client)
+    lost = await client.post(f"/v1/opportunities/{contract['opportunity_id']}/lose", json={"reason": "Price"})
+    assert lost.json()["type"] == "urn:ltc:problem:deal-closed"
+    assert (await deals.ok(client, "GET", f"/v1/contracts/{contract['id']}"))["state"] == "signed"
