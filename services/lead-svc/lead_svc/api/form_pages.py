@@ -43,7 +43,7 @@ _FLOOD = Throttle(120, per_s=60)
 _SENT = Throttle(20, per_s=60)
 Why = Literal["rate", "expired", "speed", "invalid"]
 _KEY = re.compile(r"[a-z0-9-]{3,40}")
-_CARRIED = (*(f"utm_{name}" for name in ("source", "medium", "campaign", "term", "content")), *CLICK_IDS)
+_CARRIED = (*(f"utm_{name}" for name in ("source", "medium", "campaign", "term", "content")), *CLICK_IDS, "partner")
 _PLAIN = "application/x-www-form-urlencoded"
 _MOST_ANSWERS = 1000
 _NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}

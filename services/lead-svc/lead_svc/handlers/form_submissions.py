@@ -16,7 +16,7 @@ from lead_svc.domain.form_answers import Answers
 from lead_svc.domain.identity import normal_email
 from lead_svc.domain.lead import Lead, blank
 from lead_svc.domain.score import Activity
-from lead_svc.handlers import consent, visits
+from lead_svc.handlers import consent, partners, visits
 from lead_svc.handlers import leads as lead_handlers
 from lead_svc.handlers.capture import Arrival, capture_leads
 from lead_svc.store import forms as store
@@ -28,7 +28,7 @@ _LONGEST_AGENT = 500
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What a browser tells beside the answers. `query` is how it came (utm_*, click ids); `visitor_id` is there after consent only."""
+    """What a browser tells beside the answers. `query` is how it came (utm_*, click ids, partner); `visitor_id` is there after consent only."""
 
     instance: UUID
     language: str
@@ -110,7 +110,11 @@ async def _arrival(tx: Transaction, version: FormVersion, plan: Plan, answers: A
         created_at=tx.now,
         updated_at=tx.now,
     )
-    return Arrival(lead, [Activity(plan.activity, tx.now)], touches, sender.visitor_id)
+    arrival = Arrival(lead, [Activity(plan.activity, tx.now)], touches, sender.visitor_id)
+    arrival.partner_code = sender.query.get("partner")
+    # Who fills in a form cannot mend the link that led to it: a code that counts not (any more) is as good as none.
+    await partners.introduce(tx, [arrival])
+    return arrival
 
 
 async def _capture(tx: Transaction, arrival: Arrival) -> tuple[UUID, Outcome]:

@@ -12,6 +12,8 @@ from ltc_chassis.testing import Emitted
 from ltc_chassis.timers import Timer
 
 from lead_svc.tests.builders import capture, import_form, timer
+from lead_svc.tests.forms import ANNA as FILLED_IN
+from lead_svc.tests.forms import opened, published, sent
 from lead_svc.tests.test_duplicates import policy
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
@@ -96,6 +98,20 @@ async def test_rows_of_a_file_and_of_a_bulk_name_the_code_that_counts_not(
     assert (error["line"], error["field"]) == (3, "partner_code")
     captured = [(each.event.company, each.event.partner) for each in await emitted() if each.topic == "lead.captured"]
     assert captured == [("A", "Sun & Co"), (None, None), ("C", "Sun & Co"), ("E", None)]
+
+
+@pytest.mark.parametrize("code", ["of the partner", "NOBOD-YKNOW"])
+async def test_a_link_to_a_form_says_who_sent_it_and_one_that_counts_not_spoils_nothing(
+    client: httpx.AsyncClient, anonymous: httpx.AsyncClient, clock: FixedClock, emitted: Emissions, code: str
+) -> None:
+    made = await partner(client)
+    await published(client)
+    given = code_of(made) if code == "of the partner" else code
+    page = await opened(anonymous, query=f"?partner={given}")
+    clock.advance(seconds=20)
+    assert (await sent(anonymous, {**page, **FILLED_IN})).status_code == 303
+    [event] = [each.event for each in await emitted() if each.topic == "lead.captured"]
+    assert event.partner == ("Sun & Co" if code == "of the partner" else None)
 
 
 async def test_statistics_tell_how_far_a_partners_leads_came(client: httpx.AsyncClient) -> None:
