@@ -1,6 +1,6 @@
 """Databases for tests: cloned from a template, and swept clean to be used again, which costs a tenth of another clone."""
 
-import os
+import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,6 +48,8 @@ class Scratch:
 
     def __init__(self, admin_dsn: str) -> None:
         self._admin_dsn = admin_dsn
+        # No process id: several machines may share a server, and a killed session leaves its databases behind.
+        self._session = secrets.token_hex(6)
         self._templates: dict[str, _Template] = {}
         self._owner: dict[str, str] = {}
 
@@ -58,7 +60,7 @@ class Scratch:
         template = self._templates[package]
         if template.free:
             return with_database(self._admin_dsn, template.free.pop())
-        name = f"ltc_test_{os.getpid()}_{len(self._owner)}"
+        name = f"ltc_test_{self._session}_{len(self._owner)}"
         self._owner[name] = package
         await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template.name}"')
         return with_database(self._admin_dsn, name)
@@ -90,8 +92,7 @@ class Scratch:
             await admin.close()
 
     async def _make_template(self, package: str) -> _Template:
-        name = f"ltc_template_{os.getpid()}_{package}"
-        await self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        name = f"ltc_template_{self._session}_{package}"
         await self._execute(f'CREATE DATABASE "{name}"')
         conn = await connect(with_database(self._admin_dsn, name), application="tests")
         try:
