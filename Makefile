@@ -9,7 +9,7 @@ STAMP := .venv/.ready
 # Two workers: the machine the suite is made for has two cores, and each test has a database of its own.
 WORKERS ?= 2
 
-.PHONY: help setup lock lint schemas test e2e fault demo up down bench clean
+.PHONY: help setup lock lint schemas problems test attack e2e fault demo up down bench clean
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s "$$(printf '\t')"
 
@@ -36,8 +36,14 @@ schemas: $(STAMP) ## export the JSON Schemas from the models, then check them
 	$(PY) -m ltc_contracts.schema export
 	$(PY) -m ltc_contracts.schema check
 
+problems: $(STAMP) ## write docs/problems.md: every refusal that a caller may be answered
+	$(PY) -m tests.house.problems
+
 test: $(STAMP) ## unit and service tests on real PostgreSQL and Kafka (no set-up needed)
 	.venv/bin/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+attack: $(STAMP) ## every attack of tests/house/attack on every route of the six services (minutes); LTC_ATTACK_SEED=<number> mixes them anew
+	LTC_ATTACK_ALL=1 .venv/bin/pytest -n $(WORKERS) tests/house/test_bad_input.py $(ARGS)
 
 e2e: $(STAMP) ## whole deals through the running stack, over HTTP and Kafka only
 	.venv/bin/pytest -n0 tests/e2e -m "not fault" $(ARGS)

@@ -21,7 +21,18 @@ from ltc_chassis.ids import new_row_id
 from ltc_chassis.settings import ChassisSettings
 from ltc_chassis.telemetry import current_traceparent
 
-__all__ = ["Cause", "Connection", "Database", "EventTooLarge", "Transaction", "connect", "is_down", "is_refused", "is_retryable"]
+__all__ = [
+    "Cause",
+    "Connection",
+    "Database",
+    "EventTooLarge",
+    "Transaction",
+    "connect",
+    "is_down",
+    "is_out_of_range",
+    "is_refused",
+    "is_retryable",
+]
 
 S = TypeVar("S", bound=ChassisSettings)
 
@@ -59,6 +70,19 @@ def is_down(error: BaseException) -> bool:
 def is_retryable(error: BaseException) -> bool:
     """Whether the same transaction may simply be tried again: a deadlock or a serialisation failure."""
     return isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+
+
+def is_out_of_range(error: BaseException) -> bool:
+    """Whether a value of the right type is none that the database can hold: too large, too long, half a character.
+
+    The net under the types of `inputs`, which tell the caller the field as well.
+    """
+    # What asyncpg cannot encode; a value of the wrong type (TypeError) would be a defect of ours.
+    if isinstance(error, asyncpg.DataError) and isinstance(error.__cause__, OverflowError | ValueError):
+        return True
+    return isinstance(
+        error, asyncpg.NumericValueOutOfRangeError | asyncpg.DatetimeFieldOverflowError | asyncpg.StringDataRightTruncationError
+    )
 
 
 def is_refused(error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """Every refusal as RFC 9457 problem+json: a stable `type`, the field and the reason. One place maps kinds to status codes."""
 
+import json
 import logging
 from typing import Any
 
@@ -11,7 +12,7 @@ from ltc_contracts.errors import DomainError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from ltc_chassis.db import is_down, is_retryable
+from ltc_chassis.db import is_down, is_out_of_range, is_retryable
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +65,19 @@ class TooManyRequests(DomainError):
         self.retry_after_s = retry_after_s
 
 
+class _Problem(JSONResponse):
+    """A problem may quote what the caller sent, whatever that was."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        # Half of a surrogate pair is no character of UTF-8; as an escape of JSON it can be said.
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
 def problem(status: int, slug: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> Response:
     """A problem+json answer; `type` is `urn:ltc:problem:<slug>`."""
-    body = members(status, slug, title, detail, **extra)
-    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+    return _Problem(members(status, slug, title, detail, **extra), status_code=status, headers=headers)
 
 
 def members(status: int, slug: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
@@ -122,12 +132,19 @@ def unavailable() -> Response:
     )
 
 
+def _defect() -> Response:
+    return problem(500, "internal-error", "A defect on our side", "The error is logged with this request's trace id.")
+
+
 def answer(error: Exception) -> Response | None:
     """The answer to an exception, or None where it is a defect of ours."""
     if isinstance(error, DomainError):
         return of_domain(error)
     if isinstance(error, asyncpg.CharacterNotInRepertoireError | asyncpg.UntranslatableCharacterError):
         return problem(400, "invalid", _TITLES["invalid"], "A text holds a character that cannot be kept (NUL).")
+    if is_out_of_range(error):
+        logger.warning("a value that no column holds came through: %s", type(error.__cause__ or error).__name__)
+        return problem(400, "invalid", _TITLES["invalid"], "A value lies outside of what can be kept.")
     if is_retryable(error):
         return problem(409, "concurrent-change", _TITLES["conflict"], "Another request changed the same object; repeat this one.")
     if is_down(error):
@@ -154,19 +171,24 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        slug = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+        slug = {400: "unreadable-body", 404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
         headers = dict(error.headers) if error.headers else None
         return problem(error.status_code, slug, str(error.detail), str(error.detail), headers=headers)
 
     async def unexpected(_: Request, error: Exception) -> Response:
+        return answer(error) or _defect()
+
+    async def of_database(_: Request, error: Exception) -> Response:
         reply = answer(error)
         if reply is not None:
             return reply
-        return problem(500, "internal-error", "A defect on our side", "The error is logged with this request's trace id.")
+        # Nobody further out sees what is answered here.
+        logger.error("a defect: %s", type(error).__name__, exc_info=error)
+        return _defect()
 
     app.add_exception_handler(DomainError, refused)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http)
     for kind in (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        app.add_exception_handler(kind, unexpected)
+        app.add_exception_handler(kind, of_database)
     app.add_exception_handler(Exception, unexpected)

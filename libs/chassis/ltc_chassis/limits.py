@@ -8,11 +8,12 @@ with 413 `body-too-large`, whether the length was announced or not, and before a
 route costs nothing more. `tests/house/test_body_limits.py` lists every route that takes more than usual: a new one is a decision.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, Request
-from ltc_contracts.errors import DomainError
+from ltc_contracts.errors import DomainError, Invalid
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +21,10 @@ KB = 1024
 MB = 1024 * 1024
 PUBLIC = 64 * KB
 _KEY = "ltc.body"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_RAW_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+# An escape is read from its backslash on: of two of them the second one begins nothing.
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 # A length of more digits is no length, and Python refuses to turn very many of them into a number.
 _DIGITS = 18
 
@@ -96,11 +101,38 @@ def limit(request: Request, most: int) -> None:
 
 
 async def read(request: Request) -> None:
-    """Read the body, up to the limit, for everybody who asks for it later. Raises `BodyTooLarge`, `BodyIncomplete`."""
+    """Read the body, up to the limit, for everybody who asks for it later.
+
+    Raises `BodyTooLarge`, `BodyIncomplete`, and `Invalid` for JSON that is no text in UTF-8.
+    """
     try:
-        await request.body()
+        body = await request.body()
     except ClientDisconnect as error:
         raise BodyIncomplete("the connection ended before the body did") from error
+    if "json" in request.headers.get("content-type", ""):
+        check_escapes(body)
+
+
+def check_escapes(json_text: bytes) -> None:
+    """Raise `Invalid` where JSON is not UTF-8 (RFC 8259, 8.1) or spells half of a surrogate pair, which is no character."""
+    # Python reads UTF-16 and UTF-32 as well, and lets halves of pairs pass; the database would not keep them.
+    if b"\x00" in json_text or _RAW_SURROGATE.search(json_text):
+        raise Invalid("JSON is text in UTF-8", field="body")
+    # Hardly any body has one of these at all, and looking for that costs next to nothing.
+    if _SURROGATE.search(json_text) is None:
+        return
+    high = -1
+    for match in _ESCAPE.finditer(json_text):
+        code = int(match[1] or b"0", 16) if match[1] else -1
+        if high >= 0 and not (match.start() == high and 0xDC00 <= code <= 0xDFFF):
+            break
+        if 0xDC00 <= code <= 0xDFFF and high < 0:
+            break
+        high = match.end() if 0xD800 <= code <= 0xDBFF else -1
+    else:
+        if high < 0:
+            return
+    raise Invalid("a text holds half of a character (a surrogate without its pair)", field="body")
 
 
 def _announced(scope: Scope) -> int:

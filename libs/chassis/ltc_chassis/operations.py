@@ -7,11 +7,12 @@ from uuid import UUID
 
 from fastapi import Query, Request
 from ltc_contracts.errors import NotFound
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ltc_chassis import asyncapi, parking
 from ltc_chassis.api import Conn, Tx, runtime_of, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import RowNumber
 
 router = make_router(prefix="/v1/parked", tags=["operations"])
 documents = make_router(prefix="", tags=["contracts"])
@@ -56,8 +57,8 @@ class Redrive(BaseModel):
     """Which dead records to try again: one by id, those of a topic, or all."""
 
     model_config = ConfigDict(extra="forbid")
-    id: int | None = None
-    topic: str | None = None
+    id: RowNumber | None = None
+    topic: Annotated[str, Field(max_length=249)] | None = None
 
 
 class Redriven(BaseModel):
@@ -69,7 +70,7 @@ async def list_parked(
     conn: Conn,
     state: Literal["waiting", "dead", "discarded"] | None = None,
     flow_id: UUID | None = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: RowNumber = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> ParkedPage:
     """Records this service could not process (yet), oldest first."""
@@ -79,7 +80,7 @@ async def list_parked(
 
 
 @router.get("/{parked_id}", dependencies=[scope("parked:read")])
-async def get_parked(conn: Conn, parked_id: int) -> ParkedDetail:
+async def get_parked(conn: Conn, parked_id: RowNumber) -> ParkedDetail:
     """One parked record with its bytes."""
     row = await parking.get_parked(conn, parked_id)
     if row is None:
@@ -102,7 +103,7 @@ async def redrive(body: Redrive, tx: Tx) -> Redriven:
 
 
 @router.post("/{parked_id}/discard", dependencies=[scope("parked:write")])
-async def discard(parked_id: int, tx: Tx) -> Redriven:
+async def discard(parked_id: RowNumber, tx: Tx) -> Redriven:
     """Decide that a record shall have no effect. It stays readable and no longer holds up later records of its key."""
     if not await parking.discard(tx.conn, parked_id):
         raise NotFound(f"no parked record {parked_id} that is not discarded")

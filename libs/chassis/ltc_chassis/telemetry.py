@@ -31,6 +31,7 @@ _LOG_FIELDS: ContextVar[dict[str, str] | None] = ContextVar("ltc_log_fields", de
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # The SDK keeps at most 128 links a span; a larger batch links to its first ones.
 _MAX_LINKS = 100
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 
 
 class Telemetry:
@@ -225,7 +226,8 @@ class HttpTelemetry:
                 status = message["status"]
             await send(message)
 
-        method: str = scope["method"]
+        # What callers make up shares one label, as paths do.
+        method: str = scope["method"] if scope["method"] in _METHODS else "_OTHER"
         with self._telemetry.span(
             method, SpanKind.SERVER, {names.HTTP_METHOD: method}, parent=remote_context(traceparent)
         ) as span:

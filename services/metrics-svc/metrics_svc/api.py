@@ -10,9 +10,10 @@ from ltc_chassis.api import Conn, Now, Page, PageArgs, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.connection import Connection
 from ltc_chassis.ids import drawn_at
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import NotFound
 from ltc_contracts.money import minor_units, round_half_up
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from metrics_svc import store
 from metrics_svc.domain import STAGES
@@ -149,10 +150,10 @@ async def get_kpi(
     name: str,
     conn: Conn,
     now: Now,
-    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    as_of: AwareDatetime | None = None,
-    known_at: AwareDatetime | None = None,
+    start: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
+    as_of: Moment | None = None,
+    known_at: Moment | None = None,
     by: Dimension | None = None,
 ) -> KpiAnswer:
     """A KPI for a window, as of a business time, as known at a recorded time, in total or by a dimension."""
@@ -178,9 +179,9 @@ async def list_kpi_events(
     conn: Conn,
     now: Now,
     page: PageArgs,
-    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    known_at: AwareDatetime | None = None,
+    start: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
+    known_at: Moment | None = None,
 ) -> Page[KpiEvent]:
     """The events behind a number."""
     rows = await store.kpi_events_view(
@@ -230,9 +231,7 @@ async def get_flow(flow_id: UUID, conn: Conn, now: Now) -> FlowView:
 
 
 @router.get("/conservation", dependencies=[scope("kpis:read")])
-async def get_conservation(
-    conn: Conn, now: Now, as_of: AwareDatetime | None = None, known_at: AwareDatetime | None = None
-) -> ConservationView:
+async def get_conservation(conn: Conn, now: Now, as_of: Moment | None = None, known_at: Moment | None = None) -> ConservationView:
     """Quoted = ordered = delivered = invoiced = paid + open, over every flow; the residual must be 0.00."""
     return await conservation(conn, as_of or now, known_at or now)
 

@@ -27,6 +27,8 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_LINE = 998
+# A line break that does not go on with white space.
+_ENDS = re.compile(r"[\r\n](?![ \t\r\n])|\r(?!\n)")
 
 
 class UnsafeHeader(DomainError):
@@ -115,34 +117,45 @@ def write(row: Mapping[str, Any], attachments: Sequence[Attachment], sender: str
     name, address = parseaddr(sender)
     # Only an address in another script needs an extension of the server; names and subjects do not.
     message = EmailMessage(policy=_Policy(linesep="\r\n", utf8=not local.isascii()))
-    message["From"] = Address(row["sender_name"] or name, addr_spec=address)
-    to = Address(row["recipient_name"] or "", username=local, domain=_ascii_domain(domain, None))
+    message["From"] = Address(_literal(row["sender_name"] or name), addr_spec=address)
+    to = Address(_literal(row["recipient_name"] or ""), username=local, domain=_ascii_domain(domain, None))
     message["To"] = to
     if row["reply_to"]:
         message["Reply-To"] = row["reply_to"]
-    message["Subject"] = row["subject"]
+    message["Subject"] = _literal(row["subject"])
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = row["message_id"]
     for header, value in row["headers"].items():
-        message[header] = value
+        message[header] = _literal(value)
     if row["unsubscribe_url"]:
-        message["List-Unsubscribe"] = f"<{row['unsubscribe_url']}>"
+        message["List-Unsubscribe"] = f"<{row['unsubscribe_url'].replace('=?', '=%3F')}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(row["text"], cte="quoted-printable")
     if row["html"] is not None:
         message.add_alternative(row["html"], subtype="html", cte="quoted-printable")
     for each in attachments:
         main, _, sub = each.media_type.partition("/")
-        message.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name)
+        message.add_attachment(each.content, maintype=main, subtype=sub, filename=_literal(each.name))
     return message, f"{local}@{to.domain}"
+
+
+def _literal(text: str) -> str:
+    """A text that stays what it is: `=?utf-8?q?...?=` in it would be decoded, and could decode to a line break."""
+    return text.replace("=?", "= ?")
 
 
 class _Policy(EmailPolicy):
     """Writes a header with a long word (a link) on one line: the standard policy would encode it, and mail programs would not
-    recognise it.
+    recognise it. A header that would end and begin another one is not written, whatever came before.
     """
 
     def fold(self, name: str, value: Any) -> str:
+        folded = self._folded(name, value)
+        if _ENDS.search(folded.removesuffix(self.linesep)):
+            raise ValueError(f"{name} would add a header")
+        return folded
+
+    def _folded(self, name: str, value: Any) -> str:
         text = str(value)
         if text.isascii() and len(name) + 2 + len(text) <= _LONGEST_LINE and max(map(len, text.split()), default=0) > 60:
             return f"{name}: {text}{self.linesep}"

@@ -205,3 +205,11 @@ async def test_metrics_tell_outbox_age_and_parked(client: httpx.AsyncClient) -> 
     age = next(line for line in text.splitlines() if line.startswith("ltc_outbox_oldest_age_seconds "))
     assert float(age.split()[1]) > 0
     assert 'http_server_request_duration_seconds_count{http_request_method="POST"' in text
+
+
+async def test_a_method_that_a_caller_makes_up_is_no_series_of_its_own(client: httpx.AsyncClient) -> None:
+    for method in ("BREW", "PROPFIND", "X" * 50):
+        assert (await client.request(method, "/v1/notes")).status_code == 405
+    text = (await client.get("/metrics")).text
+    assert 'http_request_method="_OTHER"' in text
+    assert not any(made_up in text for made_up in ("BREW", "PROPFIND", "XXX"))

@@ -1,11 +1,13 @@
 """A mail that could add a header, go elsewhere or fill a server cannot be made."""
 
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
 from ltc_contracts.errors import DomainError, Invalid
 
-from ltc_chassis.mailroom import Attachment, BadAddress, Mail, UnsafeHeader
+from ltc_chassis.mailroom import Attachment, BadAddress, Mail, UnsafeHeader, letter
 
 
 def mail(**changed: Any) -> Mail:
@@ -28,6 +30,31 @@ def test_no_value_can_add_a_header(where: str, value: str) -> None:
     with pytest.raises(UnsafeHeader) as refused:
         mail(**given)
     assert refused.value.kind == "invalid"
+
+
+ENCODED = [
+    "=?utf-8?q?=0d=0aBcc:_eve@x.example?=",
+    "=?utf-8?b?DQpCY2M6IGV2ZUB4LmV4YW1wbGU=?=",
+    "=?utf-8?q?a?= =?utf-8?q?=0aBcc:_e?=",
+]
+
+
+@pytest.mark.parametrize("value", ENCODED)
+def test_what_looks_encoded_is_not_decoded_into_a_header(value: str) -> None:
+    row: dict[str, Any] = {"recipient": "anna@example.com", "recipient_name": value, "sender_name": value, "reply_to": None}
+    row |= {"subject": value, "message_id": "<1@x.example>", "headers": {"X-Test": value}, "text": "Hi", "html": None}
+    row |= {"unsubscribe_url": f"https://x.example/?a={value}"}
+    file = Attachment(value, "text/plain", b"x")
+    raw = letter.write(row, [file], f"{value} <sales@x.example>", datetime(2026, 1, 1, tzinfo=UTC))[0].as_bytes()
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
+    assert sorted(names) == sorted(
+        b"from to subject date message-id x-test list-unsubscribe list-unsubscribe-post mime-version content-type".split()
+    )
+    assert b"bcc:" not in raw.lower().replace(b"0abcc:", b"").replace(b"0aBcc:", b"")
+    read = message_from_bytes(raw, policy=policy.default)
+    assert (read["bcc"], read["subject"]) == (None, value.replace("=?", "= ?"))
+    assert rest
 
 
 @pytest.mark.parametrize(

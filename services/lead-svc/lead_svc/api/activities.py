@@ -9,9 +9,10 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events.model import Code
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.api.leads import LeadView, get_lead
 from lead_svc.domain.activity_log import Direction, Entry, Type
@@ -36,7 +37,7 @@ class NewEntry(BaseModel):
     activity: Code | None = None
     type: Type | None = None
     direction: Direction | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     subject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     note: Annotated[str, Field(min_length=1, max_length=5000)] | None = None
     outcome: Annotated[str, Field(min_length=1, max_length=200)] | None = None

@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Code, Name
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.domain import assignment as rules
 from lead_svc.domain.assignment import Absence, Candidate, Rep, Territory
@@ -57,8 +58,8 @@ class RepView(BaseModel):
 
 
 class NewAbsence(Body):
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Moment
+    until: Moment
 
 
 class AbsenceView(BaseModel):

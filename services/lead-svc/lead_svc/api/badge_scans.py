@@ -8,9 +8,10 @@ from fastapi import Response
 from ltc_chassis.api import MB, Principal, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events import Contact
 from ltc_contracts.events.model import Code, Country, Name, Text
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from lead_svc.api.bulk import MOST_ROWS, Malformed, RowsView, views
 from lead_svc.api.leads import Body, NewContact
@@ -38,7 +39,7 @@ class Scan(Body):
 
     device_id: Device
     scan_id: ScanId
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     company: Name | None = None
     country: Country | None = None
     industry: Code | None = None

@@ -8,10 +8,11 @@ from fastapi import UploadFile
 from ltc_chassis.api import KB, MB, Conn, Page, PageArgs, Principal, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Day, Moment
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events.model import Code, Name
 from ltc_contracts.money import Money, round_half_up
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.api.imports import FileTooLarge
 from lead_svc.domain.campaign import Campaign, Channel, Kind, RefusedRow, Spend, read_spend
@@ -47,8 +48,8 @@ class NewCampaign(Body):
     code: Code
     name: Name
     channel: Code
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
     budget: Money | None = None
 
 
@@ -57,8 +58,8 @@ class CampaignChange(Body):
 
     version: Annotated[int, Field(ge=1)]
     name: Name | None = None
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
     budget: Money | None = None
 
 
@@ -84,7 +85,7 @@ class CampaignView(BaseModel):
 class NewSpend(Body):
     """What a campaign cost on a day: the whole amount as `source` knows it now, not a difference."""
 
-    day: date
+    day: Day
     amount: Money
     source: Code = "manual"
     clicks: Count | None = None
@@ -243,7 +244,7 @@ async def list_spend(code: str, conn: Conn, start: date, end: date) -> list[Spen
 
 
 @router.get("/campaign-report", dependencies=[scope("campaigns:read")])
-async def report(conn: Conn, start: AwareDatetime, end: AwareDatetime) -> list[ReportRow]:
+async def report(conn: Conn, start: Moment, end: Moment) -> list[ReportRow]:
     """What campaigns cost and brought in a window (its end excluded); currencies apart."""
     if end <= start:
         raise Invalid("must lie after `start`", field="end")

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Code
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.domain.duplicates import DuplicatePolicy
 from lead_svc.domain.merge import Field as LeadField
@@ -45,7 +46,7 @@ class NewDuplicatePolicy(Body):
     """What happens to a new lead that shares one of these with a known one; `likeness` is the share of trigrams that alike names have."""
 
     version: Code
-    valid_from: AwareDatetime
+    valid_from: Moment
     email: Literal["allow", "link", "refuse", "merge"]
     phone: Literal["allow", "link", "refuse"]
     domain: _NEVER_REFUSES

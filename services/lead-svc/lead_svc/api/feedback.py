@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Response
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Day
 from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.domain.feedback import Export, FileNotReady, Part, Platform, Setting, file_of
@@ -50,8 +51,8 @@ class NewExport(Body):
     """A period of days (UTC); `period_until` is the first day after it."""
 
     platform: Platform
-    period_from: date
-    period_until: date
+    period_from: Day
+    period_until: Day
 
 
 class ExportView(BaseModel):

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
-from pydantic import AwareDatetime, BaseModel
+from ltc_chassis.inputs import Moment
+from pydantic import BaseModel
 
 from lead_svc.domain.hook import Delivery, Item, State
 from lead_svc.handlers import hooks as handlers
@@ -63,7 +64,7 @@ async def list_deliveries(
     page: PageArgs,
     endpoint_id: UUID | None = None,
     state: State | None = None,
-    since: AwareDatetime | None = None,
+    since: Moment | None = None,
 ) -> Page[DeliveryView]:
     """Deliveries in the order in which they came, without their bytes."""
     rows = await store.list_deliveries(

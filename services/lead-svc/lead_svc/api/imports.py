@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Form, UploadFile
 from ltc_chassis.api import MB, Conn, Page, PageArgs, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.limits import check_escapes
 from ltc_contracts.errors import DomainError, Invalid
 from pydantic import BaseModel
 
@@ -108,6 +109,9 @@ def _list(text: str) -> list[str]:
 
 def _json(text: str, field: str) -> Any:
     try:
+        check_escapes(text.encode())
         return json.loads(text)
+    except Invalid as error:
+        raise Invalid(error.reason, field=field) from error
     except (ValueError, RecursionError) as error:
         raise Invalid("is not JSON", field=field) from error

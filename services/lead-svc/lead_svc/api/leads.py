@@ -8,10 +8,11 @@ from uuid import UUID
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events import Contact
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lead_svc.api.duplicates import DuplicatesView, find_duplicates
 from lead_svc.api.own_fields import OwnFilter
@@ -41,7 +42,7 @@ class NewContact(Body):
 
 class NewActivity(Body):
     activity: Code
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
 
 # The company's own fields by key; what a value may be is decided by their definitions.

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events.model import Code, Name, Text
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.domain.consent import Consent, Purpose, Why, address_hash
 from lead_svc.handlers import consent as consents
@@ -108,7 +109,7 @@ class NewConsent(Body):
     given: bool
     wording: Annotated[str, Field(min_length=1, max_length=2000)]
     source: Name
-    said_at: AwareDatetime | None = None
+    said_at: Moment | None = None
     purpose: Purpose = "marketing"
     wording_version: Code | None = None
     evidence: Annotated[dict[Code, Text], Field(max_length=20)] = {}
@@ -164,7 +165,7 @@ class NewReply(Body):
     message_id: MessageId
     in_reply_to: MessageId | None = None
     references: Annotated[list[MessageId], Field(max_length=200)] = []
-    received_at: AwareDatetime | None = None
+    received_at: Moment | None = None
 
 
 class ReplyView(BaseModel):

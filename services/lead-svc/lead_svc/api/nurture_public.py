@@ -23,7 +23,8 @@ _NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "
 
 
 # A request that changes something is a transaction; these two do by way of GET, since mail programs know no other.
-@router.api_route("/o/{token}", methods=["GET", "HEAD"], dependencies=[Depends(_READERS)])
+@router.head("/o/{token}", dependencies=[Depends(_READERS)], include_in_schema=False)
+@router.get("/o/{token}", dependencies=[Depends(_READERS)])
 async def opened(token: str, request: Request) -> Response:
     """The picture of a mail. Loading it counts once; programs that say what they are, or only look (HEAD), are noted apart."""
     runtime = runtime_of(request)
@@ -33,7 +34,8 @@ async def opened(token: str, request: Request) -> Response:
     return Response(_PIXEL, media_type="image/gif", headers=_NOT_KEPT)
 
 
-@router.api_route("/c/{token}", methods=["GET", "HEAD"], dependencies=[Depends(_READERS)])
+@router.head("/c/{token}", dependencies=[Depends(_READERS)], include_in_schema=False)
+@router.get("/c/{token}", dependencies=[Depends(_READERS)])
 async def clicked(token: str, request: Request) -> Response:
     """A link of a mail: counts once, and leads to the page that stood in the mail, never to one that the request names."""
     runtime = runtime_of(request)

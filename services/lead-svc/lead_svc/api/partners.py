@@ -7,11 +7,12 @@ from uuid import UUID
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events import Contact
 from ltc_contracts.events.model import Country, Name, Text
 from ltc_contracts.money import Money
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from lead_svc.api.leads import Body, NewContact
 from lead_svc.domain import partner as rules
@@ -95,14 +96,14 @@ class PartnerDetail(PartnerView):
 class NewCode(Body):
     """`others_expire_at`: the codes that are there count until then (rotation)."""
 
-    expires_at: AwareDatetime | None = None
-    others_expire_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
+    others_expire_at: Moment | None = None
 
 
 class Expiry(Body):
     """Now, unless `expires_at` says when."""
 
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class PartnerChangeView(BaseModel):
@@ -231,7 +232,7 @@ async def list_partner_leads(partner_id: UUID, conn: Conn, page: PageArgs) -> Pa
 
 
 @router.get("/partners/{partner_id}/statistics", dependencies=[scope("partners:read")])
-async def get_statistics(partner_id: UUID, conn: Conn, start: AwareDatetime, end: AwareDatetime) -> StatisticsView:
+async def get_statistics(partner_id: UUID, conn: Conn, start: Moment, end: Moment) -> StatisticsView:
     """How far the leads of a partner came, of those referred in a window (its end excluded)."""
     if end <= start:
         raise Invalid("must lie after `start`", field="end")

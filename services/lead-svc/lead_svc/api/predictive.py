@@ -7,8 +7,9 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Name
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.domain.predictive import Manual, Policy
 from lead_svc.handlers import predictive as handlers
@@ -99,7 +100,7 @@ class NewManual(Body):
 
     value: Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)]
     reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class ManualView(BaseModel):

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Code, Name
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.api.leads import LeadView, views
 from lead_svc.domain.protection import Lease, Policy
@@ -35,7 +36,7 @@ class NewPolicy(Body):
     """`qualifying` are the activities that extend; days are of 24 hours."""
 
     version: Code
-    valid_from: AwareDatetime
+    valid_from: Moment
     protection_days: Annotated[int, Field(ge=1, le=3650)]
     extension_days: Days
     limit_days: Annotated[int, Field(ge=1, le=3650)]

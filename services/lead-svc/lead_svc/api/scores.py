@@ -8,9 +8,10 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Now, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events.model import Code, Country
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_validator
 
 from lead_svc.api.leads import LeadView, views
 from lead_svc.api.predictive import ManualView
@@ -130,7 +131,7 @@ class RuleBody(Strict):
 
 class NewRule(Strict):
     version: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    valid_from: AwareDatetime
+    valid_from: Moment
     rule: RuleBody
 
     @field_validator("version")

@@ -9,9 +9,10 @@ from uuid import UUID
 from ltc_chassis import custom_fields
 from ltc_chassis.api import Conn, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import NotFound
 from ltc_rules import conditions
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from lead_svc.api.leads import Body
 from lead_svc.domain.segments import RuleKind, SegmentRule, belongs, known_fields
@@ -37,7 +38,7 @@ class NewRule(Body):
     condition: dict[str, Any]
     priority: Annotated[int, Field(ge=0, le=10_000)] = 100
     active: bool = True
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
     replaces: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
 
 

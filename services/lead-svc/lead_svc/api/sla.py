@@ -8,9 +8,10 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.events.model import Code, Name
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.domain.first_response import Policy, Step
 from lead_svc.handlers import follow_up as handlers
@@ -191,8 +192,8 @@ async def list_breaches(conn: Conn, now: Now, page: PageArgs) -> Page[BreachView
 async def report(
     conn: Conn,
     now: Now,
-    since: Annotated[AwareDatetime | None, Query(description="30 days before `until` unless given")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="now unless given")] = None,
+    since: Annotated[Moment | None, Query(description="30 days before `until` unless given")] = None,
+    until: Annotated[Moment | None, Query(description="now unless given")] = None,
     by: Literal["rep", "team", "policy", "all"] = "all",
 ) -> ReportView:
     """How soon leads that came in the period were responded to: the share in time, median and 90th percentile; at most 1000 lines."""

@@ -11,11 +11,12 @@ from fastapi import Depends, Request, Response
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Moment
 from ltc_chassis.pages import Throttle, public_router
 from ltc_contracts.errors import Invalid
 from ltc_contracts.events import Touch
 from ltc_contracts.events.model import Code, Name
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lead_svc.domain.visit import PageRule, Site, allowed_clicks, clean, host_names, is_bot
 from lead_svc.handlers import visits as handlers
@@ -42,7 +43,7 @@ class Body(BaseModel):
 class NewTouch(Body):
     """One contact before capture, for callers that keep their own. Unknown click ids are dropped, control signs too."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     channel: Code | None = None
     source: Short | None = None
     medium: Short | None = None
@@ -221,7 +222,7 @@ async def list_visits(lead_id: UUID, conn: Conn, page: PageArgs) -> Page[PageVie
 
 @router.get("/visit-report", dependencies=[scope("sites:read")])
 async def visit_report(
-    conn: Conn, start: AwareDatetime, end: AwareDatetime, by: Literal["channel", "source", "campaign", "page"] = "channel"
+    conn: Conn, start: Moment, end: Moment, by: Literal["channel", "source", "campaign", "page"] = "channel"
 ) -> list[ReportRow]:
     """Visits in a window (its end excluded), the largest 500 rows."""
     if end <= start:
@@ -267,4 +268,8 @@ def _told(raw: bytes) -> Told:
 
 async def _is_ours(tx: Tx, site_key: str, origin: str) -> bool:
     site = await store.find_site(tx.conn, site_key)
-    return site is not None and (urlsplit(origin).hostname or "") in site.hosts
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    return site is not None and host in site.hosts

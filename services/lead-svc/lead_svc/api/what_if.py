@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Code, Country, Name
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_svc.api.scores import RuleBody
 from lead_svc.domain.lead import Status
@@ -27,8 +28,8 @@ class Body(BaseModel):
 class Population(Body):
     """Which leads; all of them when nothing is said. `captured_until` is the first moment that is out; `when` is a condition."""
 
-    captured_from: AwareDatetime | None = None
-    captured_until: AwareDatetime | None = None
+    captured_from: Moment | None = None
+    captured_until: Moment | None = None
     status: Annotated[list[Status], Field(min_length=1, max_length=10)] | None = None
     channel: Code | None = None
     source: Name | None = None
@@ -42,7 +43,7 @@ class Proposal(Body):
 
     rule: RuleBody
     population: Population = Population()
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
 
 
 class RunView(BaseModel):

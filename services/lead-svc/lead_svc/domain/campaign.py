@@ -78,6 +78,13 @@ class RefusedRow:
     reason: str
 
 
+def check(campaign: Campaign) -> None:
+    """Raise `Invalid` for a campaign that ends before it begins, or with a budget below zero."""
+    check_days(campaign.starts_on, campaign.ends_on)
+    if campaign.budget is not None and campaign.budget.amount < 0:
+        raise Invalid("a budget is not below zero", field="budget")
+
+
 def check_days(starts_on: date | None, ends_on: date | None) -> None:
     """Raises `Invalid` for a campaign that ends before it begins."""
     if starts_on and ends_on and ends_on < starts_on:

@@ -52,6 +52,7 @@ _SINGLE = (
 )
 _WITH_SALES = {"qualified", "converted"}
 # What a merge changes of a lead, and an undo gives back. `version` and `updated_at` only ever go on.
+_PLACE = ("status", "disqualified_reason")
 CHANGED = (*_SINGLE, "contact", "attributes", "custom", "classified", "status", "owner", "disqualified_reason", "merged_into")
 
 
@@ -199,8 +200,31 @@ def lease_before(before: Mapping[str, Any], after: Sequence[Mapping[str, Any]], 
 
 
 def part(now_is: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The survivor's values as they were before the merge, but for those that were changed since: they stay as they are."""
-    return {name: before[name] if now_is[name] == after[name] else now_is[name] for name in before}
+    """The survivor's values as they were before the merge, but for those that were changed since: they stay as they are.
+
+    Of contact, attributes and own fields each key is a value. Where it is and why are one: see `went_on`.
+    """
+    values = {name: _back(now_is[name], before[name], after[name]) for name in before}
+    if went_on(now_is, after):
+        values |= {name: now_is[name] for name in _PLACE}
+    else:
+        values |= {name: before[name] for name in _PLACE}
+    return values
+
+
+def went_on(now_is: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the survivor is elsewhere by now than the merge put it, or for another reason: then it stays there."""
+    return any(now_is[name] != after[name] for name in _PLACE)
+
+
+def _back(now_is: Any, before: Any, after: Any) -> Any:
+    if not (isinstance(now_is, Mapping) and isinstance(after, Mapping)):
+        return before if now_is == after else now_is
+    was = before or {}
+    kept = {key: now_is[key] for key in now_is if key not in after or now_is[key] != after[key]}
+    kept |= {key: was[key] for key in was if key in now_is and key not in kept and key in after}
+    # Nothing of a contact is no contact; of the others nothing is an empty one.
+    return kept if before is not None or any(value is not None for value in kept.values()) else None
 
 
 def without(survivor: Lead, merge: Merge, now: datetime) -> Lead:

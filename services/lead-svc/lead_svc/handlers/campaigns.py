@@ -21,7 +21,7 @@ async def add_channel(tx: Transaction, channel: Channel) -> None:
 
 async def add_campaign(tx: Transaction, campaign: Campaign) -> None:
     """A campaign that leads and spend may name. Raises `Invalid`, `CampaignExists`."""
-    rules.check_days(campaign.starts_on, campaign.ends_on)
+    rules.check(campaign)
     if not await store.has_channel(tx.conn, campaign.channel):
         raise Invalid(f"no channel '{campaign.channel}'", field="channel")
     if not await store.insert_campaign(tx.conn, campaign):
@@ -34,7 +34,7 @@ async def change_campaign(tx: Transaction, code: str, changes: dict[str, Any], *
     if known.version != version:
         raise CampaignChanged(f"the campaign is at version {known.version}, you changed {version}", field="version")
     changed = replace(known, **changes, version=version + 1, updated_by=by, updated_at=tx.now)
-    rules.check_days(changed.starts_on, changed.ends_on)
+    rules.check(changed)
     await store.save_campaign(tx.conn, changed)
     return changed
 

@@ -103,12 +103,14 @@ async def undo(tx: Transaction, merge_id: UUID, by: str) -> Done:
     )
     await merge.restore_covers(tx.conn, done.before["covers"], done.after["covers"])
     await merge.return_rows(tx.conn, done)
-    await merge.resume_waits(tx.conn, done.moved["waits"])
     await first_response.part(tx, done.moved.get("clocks", ()))
     await merge.restore_outcomes(tx.conn, pair, done.before["outcomes"])
     values = rules.part(rules.columns(survivor), done.before["survivor"], done.after["survivor"])
     one = rules.restored(survivor, values, tx.now)
     other = rules.restored(loser, done.before["merged"], tx.now)
+    # A survivor that went on since does not wait again for what it waited for before.
+    back = [other.id] if rules.went_on(rules.columns(survivor), done.after["survivor"]) else pair
+    await merge.resume_waits(tx.conn, done.moved["waits"], back)
     await merge.save_facts(tx.conn, one)
     await merge.save_facts(tx.conn, other)
     # A lease that began since protects what is like its lead, as if the other had just come in.

@@ -260,8 +260,12 @@ async def end_waits(conn: Connection, lead_ids: Sequence[UUID], now: datetime) -
     return [row["id"] for row in rows]
 
 
-async def resume_waits(conn: Connection, ids: Sequence[str]) -> None:
-    await conn.execute("UPDATE disqualification SET ended_at = NULL WHERE id = ANY($1::uuid[])", list(ids))
+async def resume_waits(conn: Connection, ids: Sequence[str], lead_ids: Sequence[UUID]) -> None:
+    """What `end_waits` ended goes on, of these leads."""
+    await conn.execute(
+        "UPDATE disqualification SET ended_at = NULL WHERE id = ANY($1::uuid[]) AND lead_id = ANY($2::uuid[])",
+        *(list(ids), list(lead_ids)),
+    )
 
 
 async def insert_merge(conn: Connection, merge: Merge) -> None:

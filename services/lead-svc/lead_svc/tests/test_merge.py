@@ -13,6 +13,7 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, Emitted
+from ltc_chassis.timers import Timer
 from ltc_contracts.events import OpportunityOpened
 
 from lead_svc.consumers import consumers
@@ -182,6 +183,40 @@ async def test_what_was_changed_since_stays_when_a_merge_is_undone(client: httpx
     kept = (await client.get(f"/v1/leads/{one}")).json()
     assert (kept["status"], kept["industry"], kept["engagement"]) == ("contacted", None, "15.00")
     assert (await client.get(f"/v1/leads/{other}")).json()["industry"] == "software"
+
+
+async def test_of_what_is_known_by_key_each_key_is_a_value_of_its_own(client: httpx.AsyncClient) -> None:
+    for key in ("tier", "hobby"):
+        made = await client.post("/v1/custom-fields", json={"entity": "lead", "key": key, "label": key, "type": "text"})
+        assert made.status_code == 201, made.text
+    one = await capture(client, custom={"tier": "A"}, contact={"email": "anna@rossi.example"})
+    other = await capture(client, custom={"tier": "B", "hobby": "chess"}, contact={"phone": "+49301234567"})
+    done = await merge(client, other, one)
+    assert done.status_code == 200, done.text
+    joined = (await client.get(f"/v1/leads/{one}")).json()
+    assert joined["custom"] == {"tier": "A", "hobby": "chess"}
+    change = {"version": joined["version"], "custom": {"tier": "C"}, "contact": {"name": "Anna"}}
+    assert (await client.patch(f"/v1/leads/{one}", json=change)).status_code == 200
+    assert (await undo(client, done)).status_code == 200
+    kept, back = [(await client.get(f"/v1/leads/{each}")).json() for each in (one, other)]
+    assert (kept["custom"], back["custom"]) == ({"tier": "C"}, {"tier": "B", "hobby": "chess"})
+    assert kept["contact"] == {"name": "Anna", "email": "anna@rossi.example", "phone": None}
+
+
+async def test_a_lead_that_became_active_by_a_merge_and_went_on_stays_so_when_it_is_undone(
+    client: httpx.AsyncClient, clock: FixedClock, run_timer: Callable[[Timer], Awaitable[int]]
+) -> None:
+    one, other = await capture(client), await capture(client)
+    waits = await client.post(f"/v1/leads/{one}/recycle", json={"code": "not_now", "wait_days": 60})
+    assert waits.json()["status"] == "disqualified"
+    done = await merge(client, other, one)
+    assert done.json()["survivor"]["status"] == "new"
+    assert (await client.post(f"/v1/leads/{one}/activities", json={"activity": "reply"})).json()["status"] == "contacted"
+    assert (await undo(client, done)).status_code == 200
+    clock.advance(days=61)
+    await run_timer(builders.timer("return-to-nurturing"))
+    kept = (await client.get(f"/v1/leads/{one}")).json()
+    assert (kept["status"], kept["disqualified_reason"]) == ("contacted", None)
 
 
 async def test_what_came_later_prevents_an_undo_with_the_reason(client: httpx.AsyncClient, rep: As) -> None:

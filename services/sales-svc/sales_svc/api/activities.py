@@ -6,8 +6,9 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Name
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from sales_svc.api.shapes import Body, Edit, IfMatch, TouchView
 from sales_svc.domain.activity import Activity, Type
@@ -32,9 +33,9 @@ class NewActivity(Body):
     account_id: UUID | None = None
     opportunity_id: UUID | None = None
     contact_id: UUID | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     assignee: Name | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     by: Name | None = None
 
 
@@ -42,7 +43,7 @@ class ActivityEdit(Edit):
     subject: Subject | None = None
     body: Words | None = None
     assignee: Name | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
 
 
 class ActivityView(BaseModel):

@@ -149,7 +149,7 @@ async def set_policy(body: PolicyBody, tx: Tx, caller: Configurer, if_match: IfM
 
 @router.get("/approval-policy/versions", dependencies=[scope("quotes:read")])
 async def list_policies(
-    conn: Conn, before: Annotated[int | None, Query(ge=1)] = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
+    conn: Conn, before: Annotated[int | None, Query(ge=1, lt=2**31)] = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> list[PolicyVersion]:
     """Versions, the latest first, with who set them and when."""
     rows = await approvals.list_policies(conn, before=before, limit=limit)

@@ -7,10 +7,11 @@ from uuid import UUID
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Code, Name
 from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body, Moment
+from sales_svc.api.shapes import Body
 from sales_svc.domain.clause import LONGEST_TEXT, Clause
 from sales_svc.domain.contract_template import MOST_CLAUSES, Item, Template, Terms
 from sales_svc.handlers import clauses as handlers

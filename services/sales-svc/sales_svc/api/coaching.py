@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Query
 from ltc_chassis.api import Conn, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Day
 from ltc_contracts.errors import NotFound
 from ltc_contracts.events.model import Name
 from pydantic import BaseModel
@@ -77,8 +78,8 @@ async def get_coaching(
     pipeline: Annotated[str | None, Query(description="without, the one that new deals take")] = None,
     rep: Annotated[Name | None, Query(description="one rep; without, all of them")] = None,
     team: str | None = None,
-    begin: date | None = None,
-    end: date | None = None,
+    begin: Day | None = None,
+    end: Day | None = None,
 ) -> CoachingView:
     """Per rep the conversion per stage against the team (the rep's own, unless one is named); at most 200 reps."""
     way = await (pipelines.get_default(conn) if pipeline is None else pipelines.get_latest(conn, pipeline))

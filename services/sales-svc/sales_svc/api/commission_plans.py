@@ -7,11 +7,12 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_contracts.events.model import Code, Name
 from ltc_contracts.money import Money
 from pydantic import BaseModel, Field
 
-from sales_svc.api.shapes import Body, Exact, Moment
+from sales_svc.api.shapes import Body, Exact
 from sales_svc.domain.commission_plan import Assignment, Period, Plan, Share, Tier
 from sales_svc.domain.commission_trial import Outcome
 from sales_svc.handlers import commission_plans as handlers

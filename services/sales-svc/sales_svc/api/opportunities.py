@@ -9,9 +9,10 @@ from fastapi import Response
 from ltc_chassis.api import Conn, Now, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.connection import Connection
+from ltc_chassis.inputs import Day, Moment
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from sales_svc.api.shapes import Body, ChangeView, CustomValues, Edit, Exact, IfMatch, Search, TouchView, Version
 from sales_svc.domain.activity import Touch
@@ -69,15 +70,15 @@ class NewOpportunity(Body):
     campaign: Name | None = None
     products: Products = Field(default_factory=list)
     external_ref: Name | None = None
-    expected_close_on: date | None = None
+    expected_close_on: Day | None = None
     next_step: Step | None = None
-    next_step_due: AwareDatetime | None = None
+    next_step_due: Moment | None = None
     category: Category | None = None
     pipeline: Code | None = None
     stage: Code | None = None
     custom: CustomValues = Field(default_factory=dict)
     members: Members = Field(default_factory=list)
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     despite_other_rep: bool = False
 
 
@@ -94,9 +95,9 @@ class OpportunityEdit(Edit):
     segment: Code | None = None
     campaign: Name | None = None
     products: Products = Field(default_factory=list)
-    expected_close_on: date | None = None
+    expected_close_on: Day | None = None
     next_step: Step | None = None
-    next_step_due: AwareDatetime | None = None
+    next_step_due: Moment | None = None
     category: Category | None = None
     competitors: Competitors = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
@@ -109,7 +110,7 @@ class Members_(Body):
 
 class ToStage(Body):
     stage: Code
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
 
 class Loss(Body):
@@ -118,7 +119,7 @@ class Loss(Body):
     reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     reason_code: Code | None = None
     competitors: Competitors = Field(default_factory=list)
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
 
 class WinReason(Body):

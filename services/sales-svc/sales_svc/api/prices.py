@@ -11,6 +11,7 @@ from fastapi import Query, Request
 from ltc_chassis.api import MB, Conn, Now, Page, PageArgs, Principal, Tx, body_up_to, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Day
 from ltc_contracts.errors import DomainError
 from ltc_contracts.events.model import Code, Country, Name
 from ltc_contracts.money import Money
@@ -41,8 +42,8 @@ class BookBody(Body):
     region: Name | None = None
     segment: Code | None = None
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
-    valid_from: date
-    valid_until: date | None = None
+    valid_from: Day
+    valid_until: Day | None = None
     active: bool = True
 
     def book(self, code: str) -> PriceBook:
@@ -77,8 +78,8 @@ class TierBody(Body):
 class PriceBody(Body):
     """Either `unit_price` or `tiers`, per `base_quantity` units; likewise the cost."""
 
-    valid_from: date
-    valid_until: date | None = None
+    valid_from: Day
+    valid_until: Day | None = None
     model: Model = "flat"
     tiers: Annotated[list[TierBody], Field(min_length=1, max_length=50)]
     base_quantity: Quantity = Decimal(1)
@@ -142,7 +143,7 @@ class Question(Body):
     country: Country | None = None
     region: Name | None = None
     segment: Code | None = None
-    on: date | None = None
+    on: Day | None = None
     book: BookCode | None = None
     items: Annotated[list[Asked], Field(min_length=1, max_length=500)]
 

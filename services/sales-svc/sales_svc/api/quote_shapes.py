@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ltc_chassis.ids import new_id
+from ltc_chassis.inputs import Day
 from ltc_contracts.events import Customer, Line, TaxSubtotal
 from ltc_contracts.events.model import Code, Country, Name, TaxCategory, Text
 from ltc_contracts.money import Money
@@ -66,9 +67,9 @@ class NewQuote(Body):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     customer: NewCustomer
     lines: Annotated[list[NewLine], Field(min_length=1, max_length=500)]
-    valid_until: date | None = None
+    valid_until: Day | None = None
     payment_terms_days: Annotated[int, Field(ge=0, le=365)] = 30
-    requested_on: date | None = None
+    requested_on: Day | None = None
     discount_percent: Percent = Decimal(0)
     discount_amount: Annotated[Exact, Field(gt=0)] | None = None
     language: Language = "en"
@@ -100,7 +101,7 @@ class ChangedQuote(NewQuote):
 
 
 class Copy(Body):
-    valid_until: date | None = None
+    valid_until: Day | None = None
 
 
 class Rejection(Body):

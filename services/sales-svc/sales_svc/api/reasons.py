@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Day
 from ltc_contracts.events.model import Code, Name
 from ltc_contracts.money import Money
 from pydantic import BaseModel, Field
@@ -126,8 +127,8 @@ async def put_competitor(name: Name, body: CompetitorBody, tx: Tx, caller: Admin
 async def win_loss(
     conn: Conn,
     by: Key = "reason",
-    begin: date | None = None,
-    end: date | None = None,
+    begin: Day | None = None,
+    end: Day | None = None,
     owner: str | None = None,
     team: str | None = None,
     pipeline: str | None = None,

@@ -1,21 +1,19 @@
 """Parts that bodies of several routes share."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header
 from ltc_contracts.errors import Invalid
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from sales_svc.domain.activity import Touch
 from sales_svc.store.changes import Change
 
 # Numbers come as strings: a JSON number may have been a float on its way.
 Exact = Annotated[Decimal, Field(strict=False, max_digits=20, decimal_places=6, allow_inf_nan=False)]
-# Beyond it calendars end, and with them the arithmetic of days and zones.
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 Version = Annotated[int, Field(ge=1, le=2_000_000_000)]
 # Checked against the fields that the company defined; here only bounded.
 CustomValues = Annotated[dict[Annotated[str, Field(max_length=63)], Any], Field(max_length=200)]

@@ -9,6 +9,7 @@ from fastapi import Query
 from ltc_chassis.api import Conn, Page, PageArgs, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.connection import Connection
+from ltc_chassis.inputs import Day
 from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.money import Money
 from pydantic import BaseModel
@@ -87,7 +88,7 @@ async def list_snapshots(conn: Conn, before: date | None = None, limit: Limit = 
 
 @router.get("/snapshots/{day}", dependencies=[scope("forecasts:read")])
 async def get_snapshot(
-    day: date,
+    day: Day,
     conn: Conn,
     by: Grouping = "stage",
     owner: str | None = None,
@@ -110,7 +111,7 @@ async def get_snapshot(
 
 @router.get("/snapshots/{begin}/changes/{end}", dependencies=[scope("forecasts:read")])
 async def compare(
-    begin: date, end: date, conn: Conn, owner: str | None = None, team: str | None = None, pipeline: str | None = None
+    begin: Day, end: Day, conn: Conn, owner: str | None = None, team: str | None = None, pipeline: str | None = None
 ) -> Comparison:
     """What became of the pipeline between the ends of two days: new, won, lost, moved, value changed. It adds up."""
     await _require(conn, begin, end)
@@ -141,8 +142,8 @@ async def compare(
 
 @router.get("/snapshots/{begin}/changes/{end}/deals", dependencies=[scope("forecasts:read")])
 async def list_moved(
-    begin: date,
-    end: date,
+    begin: Day,
+    end: Day,
     kind: Movement,
     conn: Conn,
     page: PageArgs,
