@@ -120,8 +120,9 @@ class Calendar:
         while day <= last:
             for span in self.spans_of(day):
                 opens, closes = _bounds(day, span, zone)
-                if closes > cursor:
-                    yield max(opens, cursor), closes
+                opens = max(opens, cursor)
+                if closes > opens:  # a span within the hour that is skipped is none
+                    yield opens, closes
                     cursor = closes
             day += _DAY
 
@@ -178,8 +179,8 @@ def _instant(local: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
         return late if last else early
     before, after = late, early
     offset = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+    while after - before > timedelta.resolution:
+        middle = before + (after - before) // 2
         before, after = (middle, after) if middle.astimezone(zone).utcoffset() == offset else (before, middle)
     return after
 

@@ -179,6 +179,13 @@ def test_measures_add_up(calendar: Calendar, a: datetime, b: datetime, c: dateti
     assert calendar.business_between(c, a) == timedelta(0)
 
 
+def test_hours_within_the_hour_that_is_skipped_do_not_exist() -> None:
+    calendar = Calendar("Europe/Berlin", {6: (Span(time(2, 0), time(2, 15)), Span(time(4, 0), time(5, 0)))})
+    day = datetime(2026, 3, 29, tzinfo=UTC)
+    assert calendar.open_between(day, day + timedelta(days=1)) == [(day.replace(hour=2), day.replace(hour=3))]
+    assert not calendar.is_working(day.replace(hour=1))
+
+
 @given(calendars, moments, moments)
 def test_open_intervals_are_in_order_lie_between_and_add_up_to_the_working_time(
     calendar: Calendar, a: datetime, b: datetime
