@@ -25,6 +25,7 @@ class Personal(NamedTuple):
 _CONTACT = Personal("name, e-mail and phone of the person")
 _REASON = Personal("free text of a rep", "(erased)")
 _REFERENCE = Personal("the record in another system")
+_REFERENCE_KEPT = Personal("the record in another system", kept="by it an order that is placed again is known")
 _SITE = Personal("may be the person's own")
 _BILLED = Personal("who is billed", kept="commercial and tax law: invoices name their customer")
 _TOUCH = {name: Personal("said by the person's browser") for name in ("term", "content", "page", "referrer")}
@@ -41,6 +42,11 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     "delivery.cancelled": {"reason": _REASON},
     "delivery.completed": {"customer.name": _BILLED, "customer.email": _BILLED, "customer.vat_id": _BILLED},
     "delivery.progressed": {"note": _REASON},
+    "erp.customer_changed": {"name": _BILLED},
+    "erp.order_placed": {
+        "external_ref": _REFERENCE_KEPT,
+        **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
+    },
     "invoice.credited": {"reason": Personal("free text", kept="it is part of the credit note")},
     "invoice.issued": {"customer.name": _BILLED, "customer.email": _BILLED, "customer.vat_id": _BILLED},
     "lead.captured": {
@@ -62,8 +68,15 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     "opportunity.won": {"reason": Personal("free text of a rep", None)},
     "order.cancellation_requested": {"reason": _REASON},
     "order.cancelled": {"reason": _REASON},
-    "order.confirmed": {"customer.name": _BILLED, "customer.email": _BILLED, "customer.vat_id": _BILLED},
-    "order.received": {"customer.name": _BILLED, "customer.email": _BILLED, "customer.vat_id": _BILLED},
+    "order.confirmed": {
+        "external_ref": _REFERENCE_KEPT,
+        **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
+    },
+    "order.held": {"detail": _REASON},
+    "order.received": {
+        "external_ref": _REFERENCE_KEPT,
+        **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
+    },
     "payment.received": {"reference": Personal("what the payer wrote", kept="by it the payment is allocated")},
     "payment.refunded": {"reason": Personal("free text", kept="it belongs to the books")},
     "quote.rejected": {"reason": _REASON},
@@ -74,14 +87,14 @@ PLAIN = frozenset(
         *("activity", "campaign", "changed", "channel", "channel_group", "code", "company", "competitors", "country"),
         *("custom", "description", "document_sha256", "from_stage", "industry", "invoice_number", "journey", "number"),
         *("order_number", "partner", "pdf_sha256", "pipeline", "plan", "policy", "products", "recurring", "region"),
-        *("roles", "rule_version", "segment", "segments", "skipped", "sku", "source", "spend_source", "stage"),
-        *("status", "step", "territory", "to_stage", "type", "medium"),
+        *("roles", "rule_version", "segment", "segments", "skipped", "site", "sku", "source", "spend_source", "stage"),
+        *("status", "waiting_for", "step", "territory", "to_stage", "type", "medium"),
     )
 )
 # Where the name alone does not tell: these are codes.
 CODES = frozenset((("nurture.ended", "reason"),))
 # Texts that name the company's own people.
-STAFF = frozenset(("by", "escalate_to", "owner", "rep", "requested_by", "team"))
+STAFF = frozenset(("by", "escalate_to", "held_by", "owner", "released_by", "rep", "requested_by", "team"))
 
 
 def texts(event: type[BaseModel]) -> Iterator[str]:

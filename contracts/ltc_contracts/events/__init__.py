@@ -10,6 +10,7 @@ from ltc_contracts.events.billing import (
     PaymentRefunded,
 )
 from ltc_contracts.events.delivery import DeliveryCancelled, DeliveryCompleted, DeliveryProgressed, DeliveryPromised
+from ltc_contracts.events.erp import ErpCustomerChanged, ErpOrderPlaced, ErpStockChanged
 from ltc_contracts.events.lead import (
     CampaignSpendRecorded,
     LeadAssigned,
@@ -39,7 +40,10 @@ from ltc_contracts.events.order import (
     OrderClosed,
     OrderConfirmed,
     OrderFulfilled,
+    OrderHeld,
     OrderReceived,
+    OrderReleased,
+    OrderStalled,
 )
 from ltc_contracts.events.sales import (
     ActivityLogged,
@@ -74,6 +78,9 @@ __all__ = [
     "DeliveryCompleted",
     "DeliveryProgressed",
     "DeliveryPromised",
+    "ErpCustomerChanged",
+    "ErpOrderPlaced",
+    "ErpStockChanged",
     "Event",
     "InvoiceCredited",
     "InvoiceIssued",
@@ -107,7 +114,10 @@ __all__ = [
     "OrderClosed",
     "OrderConfirmed",
     "OrderFulfilled",
+    "OrderHeld",
     "OrderReceived",
+    "OrderReleased",
+    "OrderStalled",
     "PaymentAllocated",
     "PaymentReceived",
     "PaymentRefunded",

@@ -1,19 +1,26 @@
 """Facts published by order-svc."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from ltc_contracts.events.model import Code, Customer, Day, Event, Text
+from ltc_contracts.events.model import Code, Customer, Day, Event, Name, Text
 from ltc_contracts.events.sales import Lines
 from ltc_contracts.money import Money
+
+# Where an order came from. Without a signed contract the order's own acceptance is the agreement, and has its id.
+OrderSource = Annotated[Literal["contract", "checkout", "erp", "subscription"], Field(description="where the order came from")]
+# When what was ordered is invoiced: part by part as it is handed over, or whole as soon as the order is confirmed (prepaid).
+Invoicing = Annotated[Literal["on_delivery", "on_confirmation"], Field(description="when it is invoiced")]
+HoldReason = Literal["validation", "credit", "stock", "manual"]
 
 
 class OrderReceived(Event):
     """An order exists, not yet checked."""
 
     TOPIC: ClassVar[str] = "order.received"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "order_id"
 
     order_id: UUID
@@ -23,12 +30,21 @@ class OrderReceived(Event):
     lines: Lines
     net: Money
     requested_on: Day | None = None
+    # 1.1
+    source: OrderSource = "contract"
+    external_ref: Annotated[Name | None, Field(description="what the system that placed it calls it")] = None
+    invoicing: Invoicing = "on_delivery"
+    ship_complete: Annotated[bool, Field(description="everything in one hand-over, or nothing")] = False
+    subscription_id: UUID | None = None
+    period_from: Day | None = None
+    period_until: Annotated[Day | None, Field(description="the last day of the period")] = None
 
 
 class OrderConfirmed(Event):
     """We are bound to deliver by the promised day. Carries what delivery and billing need."""
 
     TOPIC: ClassVar[str] = "order.confirmed"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "order_id"
 
     order_id: UUID
@@ -40,6 +56,57 @@ class OrderConfirmed(Event):
     payment_terms_days: Annotated[int, Field(ge=0, le=365)]
     requested_on: Day | None = None
     promised_on: Day
+    # 1.1
+    source: OrderSource = "contract"
+    external_ref: Annotated[Name | None, Field(description="what the system that placed it calls it")] = None
+    invoicing: Invoicing = "on_delivery"
+    ship_complete: Annotated[bool, Field(description="everything in one hand-over, or nothing")] = False
+    subscription_id: UUID | None = None
+    period_from: Day | None = None
+    period_until: Annotated[Day | None, Field(description="the last day of the period")] = None
+
+
+class OrderHeld(Event):
+    """The order waits: something must be put right or decided before we bind ourselves."""
+
+    TOPIC: ClassVar[str] = "order.held"
+    SUBJECT: ClassVar[str] = "order_id"
+
+    order_id: UUID
+    number: Code
+    reasons: Annotated[tuple[HoldReason, ...], Field(min_length=1, max_length=4)]
+    detail: Text
+    net: Money
+    held_by: Annotated[Name | None, Field(description="who held it; nobody: a check did")] = None
+
+
+class OrderReleased(Event):
+    """A hold ended: its cause is gone, or somebody with the authority took the risk."""
+
+    TOPIC: ClassVar[str] = "order.released"
+    SUBJECT: ClassVar[str] = "order_id"
+
+    order_id: UUID
+    number: Code
+    reasons: Annotated[tuple[HoldReason, ...], Field(min_length=1, max_length=4)]
+    released_by: Annotated[Name | None, Field(description="who released it; nobody: the checks pass now")] = None
+    held_seconds: Annotated[int, Field(ge=0)]
+
+
+class OrderStalled(Event):
+    """A step of an order's process was not answered in its time; told once for each deadline that passes."""
+
+    TOPIC: ClassVar[str] = "order.stalled"
+    SUBJECT: ClassVar[str] = "order_id"
+
+    order_id: UUID
+    number: Code
+    step: Code
+    waiting_for: Annotated[Code, Field(description="the topic of the event that has not come, or `person`")]
+    since: AwareDatetime
+    deadline: AwareDatetime
+    attempt: Annotated[int, Field(ge=1, description="how many deadlines of this step have passed")]
+    compensating: Annotated[bool, Field(description="what was done so far is being undone")]
 
 
 class OrderCancellationRequested(Event):

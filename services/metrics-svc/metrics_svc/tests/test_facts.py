@@ -249,7 +249,8 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
     silent = {topic for topic in BY_NAME if milestone(topic, example(topic).data) is None}
     with_money = {topic for topic in silent if carries_money(example(topic).data)}
     assert with_money == {
-        "order.received",  # what is ordered counts when it is confirmed
+        *("order.received", "erp.order_placed", "order.held"),  # what is ordered counts when it is confirmed
+        "erp.customer_changed",  # a limit is no money that moves
         # What we owe our own reps is not the customer's money.
         *("commission.accrued", "commission.vested", "commission.clawed_back", "contract.renewal_due"),
         # Steps of an offer: its value counts when it is sent and when it is accepted.
@@ -269,6 +270,6 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         ),
         *("lead.scored", "lead.touched", "lead.unmerged", "person.erased", "activity.logged"),
         *("nurture.enrolled", "nurture.step_sent", "nurture.ended", "opportunity.stage_changed"),
-        *("order.cancellation_requested", "order.fulfilled"),
+        *("order.cancellation_requested", "order.fulfilled", "order.released", "order.stalled", "erp.stock_changed"),
         *("delivery.promised", "delivery.progressed", "delivery.cancelled"),
     }
