@@ -1,11 +1,25 @@
-"""Kafka in: what sales, delivery and billing say about an order."""
+"""Kafka in: what sales, delivery, billing and the ERP say about orders, their customers and their pieces."""
 
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import ContractSigned, DeliveryCancelled, DeliveryCompleted, DeliveryProgressed, InvoicePaid
+from ltc_contracts.events import (
+    ContractSigned,
+    DeliveryCancelled,
+    DeliveryCompleted,
+    DeliveryProgressed,
+    DeliveryPromised,
+    ErpCustomerChanged,
+    ErpOrderPlaced,
+    ErpStockChanged,
+    InvoiceCredited,
+    InvoiceIssued,
+    InvoicePaid,
+    PaymentAllocated,
+    PaymentRefunded,
+)
 
-from order_svc.handlers import orders
+from order_svc.handlers import acceptance, credit, orders, stock
 
 consumers = Consumers()
 
@@ -13,7 +27,31 @@ consumers = Consumers()
 @consumers.on(ContractSigned)
 async def contract_signed(tx: Transaction, event: ContractSigned, envelope: Envelope) -> None:
     """A signed contract becomes an order."""
-    await orders.receive_order(tx, event, flow_id=envelope.flow_id)
+    await acceptance.receive_contract(tx, event, flow_id=envelope.flow_id)
+
+
+@consumers.on(ErpOrderPlaced)
+async def erp_order_placed(tx: Transaction, event: ErpOrderPlaced, _: Envelope) -> None:
+    """An order placed in the ERP becomes an order."""
+    await acceptance.receive_from_erp(tx, event)
+
+
+@consumers.on(ErpStockChanged)
+async def erp_stock_changed(tx: Transaction, event: ErpStockChanged, _: Envelope) -> None:
+    """So many pieces lie there."""
+    await stock.record_count(tx, event)
+
+
+@consumers.on(ErpCustomerChanged)
+async def erp_customer_changed(tx: Transaction, event: ErpCustomerChanged, envelope: Envelope) -> None:
+    """So much a customer may owe."""
+    await credit.record_customer(tx, event, envelope.occurred_at)
+
+
+@consumers.on(DeliveryPromised)
+async def delivery_promised(tx: Transaction, event: DeliveryPromised, envelope: Envelope) -> None:
+    """Delivery has it, and told a day."""
+    await orders.record_promise(tx, event.order_id, envelope.occurred_at)
 
 
 @consumers.on(DeliveryProgressed)
@@ -23,18 +61,42 @@ async def delivery_progressed(tx: Transaction, event: DeliveryProgressed, _: Env
 
 
 @consumers.on(DeliveryCompleted)
-async def delivery_completed(tx: Transaction, event: DeliveryCompleted, _: Envelope) -> None:
+async def delivery_completed(tx: Transaction, event: DeliveryCompleted, envelope: Envelope) -> None:
     """The order is fulfilled."""
-    await orders.record_completion(tx, event.order_id, event.delivery_id)
+    await orders.record_completion(tx, event.order_id, event.delivery_id, envelope.occurred_at)
 
 
 @consumers.on(DeliveryCancelled)
-async def delivery_cancelled(tx: Transaction, event: DeliveryCancelled, _: Envelope) -> None:
+async def delivery_cancelled(tx: Transaction, event: DeliveryCancelled, envelope: Envelope) -> None:
     """The order is cancelled."""
-    await orders.record_cancelled_delivery(tx, event.order_id, event.reason)
+    await orders.record_cancelled_delivery(tx, event.order_id, event.reason, envelope.occurred_at)
+
+
+@consumers.on(InvoiceIssued)
+async def invoice_issued(tx: Transaction, event: InvoiceIssued, envelope: Envelope) -> None:
+    """What was ordered is claimed."""
+    await credit.record_invoice(tx, event, envelope.occurred_at)
 
 
 @consumers.on(InvoicePaid)
-async def invoice_paid(tx: Transaction, event: InvoicePaid, _: Envelope) -> None:
+async def invoice_paid(tx: Transaction, event: InvoicePaid, envelope: Envelope) -> None:
     """The order is paid."""
-    await orders.record_payment(tx, event)
+    await orders.record_payment(tx, event, envelope.occurred_at)
+
+
+@consumers.on(PaymentAllocated)
+async def payment_allocated(tx: Transaction, event: PaymentAllocated, envelope: Envelope) -> None:
+    """The customer owes less."""
+    await credit.record_allocation(tx, event, envelope.id, envelope.occurred_at)
+
+
+@consumers.on(InvoiceCredited)
+async def invoice_credited(tx: Transaction, event: InvoiceCredited, envelope: Envelope) -> None:
+    """The customer owes less, since it was taken back."""
+    await credit.record_credit_note(tx, event, envelope.occurred_at)
+
+
+@consumers.on(PaymentRefunded)
+async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
+    """The customer owes it again."""
+    await credit.record_refund(tx, event, envelope.occurred_at)

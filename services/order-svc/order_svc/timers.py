@@ -1,5 +1,10 @@
-"""Time in: no order waits for a moment yet; it moves by contract, delivery and payment alone."""
+"""Time in: held orders are looked at again, and steps that take too long are told."""
 
 from ltc_chassis.timers import Timer
 
-TIMERS: list[Timer] = []
+from order_svc.handlers import acceptance, process
+
+TIMERS: list[Timer] = [
+    Timer("held orders", acceptance.look_again),
+    Timer("late steps", process.tell_late, every=1.0),
+]

@@ -1,29 +1,51 @@
-"""HTTP in: orders are read here, and their cancellation is asked for. An order is made by a signed contract alone."""
+"""HTTP in: orders are read here, held, released, and their cancellation is asked for."""
 
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from ltc_chassis.api import Conn, Page, PageArgs, Tx, scope
+from fastapi import Query
+from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.events.model import Percent
 from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from order_svc.domain.order import CancellationState, Change, Order, State
+from order_svc.domain.order import CancellationState, Change, HoldReason, Order, State
+from order_svc.domain.placement import Invoicing, Source
+from order_svc.handlers import acceptance
 from order_svc.handlers import orders as handlers
 from order_svc.store import orders as store
 
 router = make_router(prefix="/v1", tags=["orders"])
+Writer = Annotated[Principal, scope("orders:write")]
+Releaser = Annotated[Principal, scope("orders:release")]
+# NUL is the one character that PostgreSQL's text cannot hold.
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 
 
 class CancelOrder(BaseModel):
     """Why the customer wants out."""
 
     model_config = ConfigDict(extra="forbid")
-    # NUL is the one character that PostgreSQL's text cannot hold.
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+    reason: Reason
+
+
+class Because(BaseModel):
+    """Why somebody holds or releases an order."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Reason
+
+
+class HoldView(BaseModel):
+    """Why the order waits, and since when; `held_by` is null where checks did it."""
+
+    reasons: tuple[HoldReason, ...]
+    detail: str
+    since: datetime
+    held_by: str | None
 
 
 class CancellationView(BaseModel):
@@ -46,6 +68,17 @@ class OrderView(BaseModel):
     customer: Customer
     lines: tuple[Line, ...]
     net: Money
+    gross: Money
+    invoiced: Annotated[Money, Field(description="the gross of its invoices")]
+    source: Source
+    external_ref: str | None
+    invoicing: Invoicing
+    ship_complete: bool
+    subscription_id: UUID | None
+    period_from: date | None
+    period_until: date | None
+    hold: HoldView | None
+    waived: Annotated[list[HoldReason], Field(description="checks that a person took the risk of")]
     payment_terms_days: int
     requested_on: date | None
     promised_on: date | None
@@ -60,7 +93,7 @@ class OrderView(BaseModel):
 
     @classmethod
     def of(cls, order: Order, lines: tuple[Line, ...]) -> "OrderView":
-        asked = order.cancellation
+        asked, hold = order.cancellation, order.hold
         return cls(
             id=order.id,
             flow_id=order.flow_id,
@@ -70,6 +103,17 @@ class OrderView(BaseModel):
             customer=order.customer,
             lines=lines,
             net=order.net,
+            gross=order.gross,
+            invoiced=order.invoiced,
+            source=order.source,
+            external_ref=order.external_ref,
+            invoicing=order.invoicing,
+            ship_complete=order.ship_complete,
+            subscription_id=order.subscription_id,
+            period_from=order.period_from,
+            period_until=order.period_until,
+            hold=None if hold is None else HoldView(reasons=hold.reasons, detail=hold.detail, since=hold.since, held_by=hold.by),
+            waived=sorted(order.waived),
             payment_terms_days=order.payment_terms_days,
             requested_on=order.requested_on,
             promised_on=order.promised_on,
@@ -89,12 +133,13 @@ class OrderView(BaseModel):
 
 
 class ChangeView(BaseModel):
-    """One change of state; `from_state` is null for the first."""
+    """One change of state; `from_state` is null for the first, `by` is who did it where a person did."""
 
     version: int
     from_state: State | None
     to_state: State
     reason: str | None
+    by: str | None
     changed_at: datetime
 
     @classmethod
@@ -104,6 +149,7 @@ class ChangeView(BaseModel):
             from_state=change.from_state,
             to_state=change.to_state,
             reason=change.reason,
+            by=change.by,
             changed_at=change.changed_at,
         )
 
@@ -116,11 +162,24 @@ class HistoryView(BaseModel):
 
 @router.get("/orders", dependencies=[scope("orders:read")])
 async def list_orders(
-    conn: Conn, page: PageArgs, flow_id: UUID | None = None, state: State | None = None, contract_id: UUID | None = None
+    conn: Conn,
+    page: PageArgs,
+    flow_id: UUID | None = None,
+    state: State | None = None,
+    contract_id: UUID | None = None,
+    source: Source | None = None,
+    external_ref: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Page[OrderView]:
-    """Orders in the order they were received, by flow, state or contract."""
+    """Orders in the order they were received, by flow, state, contract, source or the reference of who placed them."""
     orders = await store.list_orders(
-        conn, flow_id=flow_id, state=state, contract_id=contract_id, after=page.after, limit=page.limit + 1
+        conn,
+        flow_id=flow_id,
+        state=state,
+        contract_id=contract_id,
+        source=source,
+        external_ref=external_ref,
+        after=page.after,
+        limit=page.limit + 1,
     )
     lines = await store.list_lines(conn, [order.id for order in orders])
     return page.of([OrderView.of(order, lines[order.id]) for order in orders], key=lambda view: view.id)
@@ -141,9 +200,28 @@ async def get_history(order_id: UUID, conn: Conn) -> HistoryView:
     return HistoryView(items=[ChangeView.of(change) for change in await store.list_changes(conn, order.id)])
 
 
-@router.post("/orders/{order_id}/cancel", status_code=202, dependencies=[scope("orders:write")])
-async def cancel_order(order_id: UUID, body: CancelOrder, tx: Tx) -> OrderView:
-    """Ask for cancellation: free before delivery has begun. Delivery decides; read the order for the answer."""
-    order = await handlers.request_cancellation(tx, order_id, body.reason)
+@router.post("/orders/{order_id}/cancel", status_code=202)
+async def cancel_order(order_id: UUID, body: CancelOrder, tx: Tx, caller: Writer) -> OrderView:
+    """Ask for cancellation: free before delivery has begun. Delivery decides; read the order for the answer.
+
+    A held order is cancelled at once.
+    """
+    order = await handlers.request_cancellation(tx, order_id, body.reason, by=caller.subject)
+    lines = await store.list_lines(tx.conn, [order.id])
+    return OrderView.of(order, lines[order.id])
+
+
+@router.post("/orders/{order_id}/hold")
+async def hold_order(order_id: UUID, body: Because, tx: Tx, caller: Writer) -> OrderView:
+    """Keep an order that is not confirmed yet until a person releases it."""
+    order = await acceptance.hold(tx, order_id, body.reason, by=caller.subject)
+    lines = await store.list_lines(tx.conn, [order.id])
+    return OrderView.of(order, lines[order.id])
+
+
+@router.post("/orders/{order_id}/release")
+async def release_order(order_id: UUID, body: Because, tx: Tx, caller: Releaser) -> OrderView:
+    """Take the risk of what the order is held for: it is confirmed, or held for what the other checks find now."""
+    order = await acceptance.release(tx, order_id, body.reason, by=caller.subject)
     lines = await store.list_lines(tx.conn, [order.id])
     return OrderView.of(order, lines[order.id])

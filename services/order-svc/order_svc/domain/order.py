@@ -1,6 +1,6 @@
 """The order: the state of the deal between signature and cash.
 
-Facts reach an order on five topics, in any order and more than once. So every function here takes a fact that came late or
+Facts reach an order on many topics, in any order and more than once. So every function here takes a fact that came late or
 again as nothing new (no changes), and refuses only what contradicts a decision already taken (`WrongTransition`).
 """
 
@@ -12,7 +12,6 @@ from uuid import UUID
 
 from ltc_contracts.errors import DomainError, NotFound, NotYet, WrongTransition
 from ltc_contracts.events import (
-    ContractSigned,
     Customer,
     Event,
     Line,
@@ -25,12 +24,17 @@ from ltc_contracts.events import (
 )
 from ltc_contracts.money import CurrencyMismatch, Money
 
-State = Literal["received", "confirmed", "in_progress", "cancelling", "fulfilled", "closed", "cancelled"]
+from order_svc.domain.placement import Invoicing, Placement, Source
+
+State = Literal["received", "held", "confirmed", "in_progress", "cancelling", "fulfilled", "closed", "cancelled"]
 CancellationState = Literal["requested", "granted", "refused"]
+HoldReason = Literal["validation", "credit", "stock", "manual"]
 
 # From `cancelling` an order goes back to where it was (refused) or is cancelled (granted); what happens then follows from there.
 TRANSITIONS: dict[State, frozenset[State]] = {
-    "received": frozenset({"confirmed"}),
+    "received": frozenset({"held", "confirmed"}),
+    # Held for another reason is held anew; nobody was promised anything yet, so it is cancelled without asking delivery.
+    "held": frozenset({"held", "confirmed", "cancelled"}),
     "confirmed": frozenset({"in_progress", "fulfilled", "cancelling", "cancelled"}),
     "in_progress": frozenset({"fulfilled", "cancelling", "cancelled"}),
     "cancelling": frozenset({"confirmed", "in_progress", "cancelled"}),
@@ -39,6 +43,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     "cancelled": frozenset(),
 }
 DELIVERED: frozenset[State] = frozenset({"fulfilled", "closed"})
+# Bound, so that it weighs on the customer's credit until it is invoiced.
+BOUND: frozenset[State] = frozenset({"confirmed", "in_progress", "cancelling", "fulfilled"})
 
 
 class OrderNotFound(NotFound):
@@ -81,8 +87,35 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why the order waits before we bind ourselves, and since when. `wish` is why a person (`by`) wants it to; else checks did it."""
+
+    reasons: tuple[HoldReason, ...]
+    detail: str
+    since: datetime
+    wish: str | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestones:
+    """When things happened, by the times of the events that told it; the earliest of each, so that their order of arrival is nothing."""
+
+    confirmed_at: datetime | None = None
+    promised_at: datetime | None = None
+    delivered_at: datetime | None = None
+    invoiced_at: datetime | None = None
+    paid_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The head of an order; its lines never change and stay beside it. `collected` is None until an invoice is paid."""
+    """The head of an order; its lines never change and stay beside it. `collected` is None until an invoice is paid.
+
+    `gross`, `invoiced` (`invoiced_net` without tax) and `credited` are what it is worth, was claimed and was taken back.
+    `waived` are checks that a person took the risk of.
+    """
 
     id: UUID
     flow_id: UUID
@@ -94,6 +127,20 @@ class Order:
     net: Money
     payment_terms_days: int
     requested_on: date | None
+    source: Source = "contract"
+    external_ref: str | None = None
+    invoicing: Invoicing = "on_delivery"
+    ship_complete: bool = False
+    subscription_id: UUID | None = None
+    period_from: date | None = None
+    period_until: date | None = None
+    gross: Money
+    invoiced: Money
+    invoiced_net: Money
+    credited: Money
+    hold: Hold | None = None
+    waived: frozenset[HoldReason] = frozenset()
+    milestones: Milestones = Milestones()
     promised_on: date | None = None
     percent_delivered: Decimal = Decimal(0)
     delivery_id: UUID | None = None
@@ -109,13 +156,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change of state, under the version it made, with the event that announces it (returning from `cancelling` has none)."""
+    """One change of state, under the version it made, with the event that announces it (returning from `cancelling` has none).
+
+    `by` is who did it, where a person did.
+    """
 
     version: int
     from_state: State | None
     to_state: State
     changed_at: datetime
     reason: str | None = None
+    by: str | None = None
     event: Event | None = None
 
 
@@ -133,19 +184,31 @@ def promise_day(requested_on: date | None, today: date, rule: PromiseRule) -> da
     return requested_on if requested_on is not None and requested_on >= earliest else earliest
 
 
-def receive(contract: ContractSigned, *, order_id: UUID, flow_id: UUID, number: str, now: datetime) -> Decision:
-    """A signed contract becomes an order with the contract's lines, unchanged."""
+def receive(placement: Placement, *, order_id: UUID, flow_id: UUID, number: str, now: datetime) -> Decision:
+    """What was placed becomes an order with its lines, unchanged."""
+    nothing = Money.zero(placement.net.currency)
     order = Order(
         id=order_id,
         flow_id=flow_id,
         version=1,
         number=number,
         state="received",
-        contract_id=contract.contract_id,
-        customer=contract.customer,
-        net=contract.net,
-        payment_terms_days=contract.payment_terms_days,
-        requested_on=contract.requested_on,
+        contract_id=placement.contract_id,
+        customer=placement.customer,
+        net=placement.net,
+        payment_terms_days=placement.payment_terms_days or 0,
+        requested_on=placement.requested_on,
+        source=placement.source,
+        external_ref=placement.external_ref,
+        invoicing=placement.invoicing,
+        ship_complete=placement.ship_complete,
+        subscription_id=placement.subscription_id,
+        period_from=placement.period_from,
+        period_until=placement.period_until,
+        gross=placement.gross,
+        invoiced=nothing,
+        invoiced_net=nothing,
+        credited=nothing,
         created_at=now,
         updated_at=now,
     )
@@ -154,9 +217,16 @@ def receive(contract: ContractSigned, *, order_id: UUID, flow_id: UUID, number: 
         number=order.number,
         contract_id=order.contract_id,
         customer=order.customer,
-        lines=contract.lines,
+        lines=placement.lines,
         net=order.net,
         requested_on=order.requested_on,
+        source=order.source,
+        external_ref=order.external_ref,
+        invoicing=order.invoicing,
+        ship_complete=order.ship_complete,
+        subscription_id=order.subscription_id,
+        period_from=order.period_from,
+        period_until=order.period_until,
     )
     return order, [Change(version=1, from_state=None, to_state="received", changed_at=now, event=event)]
 
@@ -174,8 +244,34 @@ def confirm(order: Order, lines: tuple[Line, ...], rule: PromiseRule, now: datet
         payment_terms_days=order.payment_terms_days,
         requested_on=order.requested_on,
         promised_on=promised_on,
+        source=order.source,
+        external_ref=order.external_ref,
+        invoicing=order.invoicing,
+        ship_complete=order.ship_complete,
+        subscription_id=order.subscription_id,
+        period_from=order.period_from,
+        period_until=order.period_until,
     )
-    return _move(replace(order, promised_on=promised_on), "confirmed", "confirm", now, event=event)
+    times = replace(order.milestones, confirmed_at=now)
+    return move(replace(order, promised_on=promised_on, milestones=times), "confirmed", "confirm", now, event=event)
+
+
+def note_promise(order: Order, at: datetime, now: datetime) -> Decision:
+    """Delivery told the customer a day."""
+    times = order.milestones
+    return _note(order, replace(times, promised_at=_earliest(times.promised_at, at)), now)
+
+
+def note_invoice(order: Order, gross: Money, net: Money, at: datetime, now: datetime) -> Decision:
+    """A part of the order, or all of it, was invoiced. Call once per invoice."""
+    times = replace(order.milestones, invoiced_at=_earliest(order.milestones.invoiced_at, at))
+    order = replace(order, invoiced=order.invoiced + gross, invoiced_net=order.invoiced_net + net, milestones=times)
+    return touch(order, now), []
+
+
+def note_credit(order: Order, gross: Money, now: datetime) -> Decision:
+    """A part of what was invoiced was taken back. Call once per credit note."""
+    return touch(replace(order, credited=order.credited + gross), now), []
 
 
 def progress(order: Order, percent: Decimal, now: datetime) -> Decision:
@@ -188,79 +284,110 @@ def progress(order: Order, percent: Decimal, now: datetime) -> Decision:
     if order.state == "in_progress" and percent <= order.percent_delivered:
         return order, []
     order, changes = _refuse_cancellation(order, "delivery has begun", now)
-    order = _touch(replace(order, percent_delivered=max(order.percent_delivered, percent)), now)
+    order = touch(replace(order, percent_delivered=max(order.percent_delivered, percent)), now)
     if order.state != "in_progress":
-        order, begun = _move(order, "in_progress", "progress", now)
+        order, begun = move(order, "in_progress", "progress", now)
         changes += begun
     return order, changes
 
 
-def fulfil(order: Order, delivery_id: UUID, now: datetime) -> Decision:
+def fulfil(order: Order, delivery_id: UUID, now: datetime, at: datetime | None = None) -> Decision:
     """Everything was delivered. A cancellation still undecided is refused by reality; an order already paid closes at once."""
     if order.state in DELIVERED:
         return order, []
     order, refused = _refuse_cancellation(order, "everything was delivered", now)
-    order = replace(order, delivery_id=delivery_id, percent_delivered=Decimal(100))
+    times = replace(order.milestones, delivered_at=at or now)
+    order = replace(order, delivery_id=delivery_id, percent_delivered=Decimal(100), milestones=times)
     event = OrderFulfilled(order_id=order.id, number=order.number, delivery_id=delivery_id)
-    order, fulfilled = _move(order, "fulfilled", "fulfil", now, event=event)
+    order, fulfilled = move(order, "fulfilled", "fulfil", now, event=event)
     order, closed = _close_when_done(order, now)
     return order, refused + fulfilled + closed
 
 
-def settle(order: Order, gross: Money, now: datetime) -> Decision:
+def settle(order: Order, gross: Money, now: datetime, at: datetime | None = None) -> Decision:
     """An invoice of this order was paid in full: remember the money; a fulfilled order closes. Call once per invoice.
 
     Money is a fact in every state. What comes after `closed` adds to `collected` and closes nothing twice.
     """
     if gross.currency != order.net.currency:
         raise CurrencyMismatch(f"order {order.number} is in {order.net.currency}, paid were {gross}", field="currency")
-    order = _touch(replace(order, collected=gross if order.collected is None else order.collected + gross), now)
+    collected = gross if order.collected is None else order.collected + gross
+    times = replace(order.milestones, paid_at=_earliest(order.milestones.paid_at, at or now))
+    order = touch(replace(order, collected=collected, milestones=times), now)
     return _close_when_done(order, now)
 
 
-def request_cancellation(order: Order, reason: str, now: datetime) -> Decision:
-    """The customer wants out; delivery decides. Asking again before the answer changes nothing."""
+def request_cancellation(order: Order, reason: str, now: datetime, *, by: str | None = None) -> Decision:
+    """The customer wants out; delivery decides. Asking again before the answer changes nothing.
+
+    Of a held order delivery knows nothing: it is cancelled at once.
+    """
     if order.state == "cancelling":
         return order, []
+    if order.state == "held":
+        asked = Cancellation(state="granted", reason=reason, requested_at=now, return_to="held", decided_at=now)
+        return _cancel(replace(order, cancellation=asked, hold=None), reason, now, now, by=by)
     asked = Cancellation(state="requested", reason=reason, requested_at=now, return_to=order.state)
     event = OrderCancellationRequested(order_id=order.id, number=order.number, reason=reason)
-    return _move(replace(order, cancellation=asked), "cancelling", "cancel", now, reason=reason, event=event)
+    return move(replace(order, cancellation=asked), "cancelling", "cancel", now, reason=reason, by=by, event=event)
 
 
-def cancel(order: Order, reason: str, now: datetime) -> Decision:
+def cancel(order: Order, reason: str, now: datetime, at: datetime | None = None) -> Decision:
     """Delivery says that nothing was and nothing will be delivered."""
     if order.state == "cancelled":
         return order, []
     asked = order.cancellation
     if asked is not None and asked.state == "requested":
         order = replace(order, cancellation=replace(asked, state="granted", decided_at=now))
+    return _cancel(order, reason, at or now, now)
+
+
+def _cancel(order: Order, reason: str, at: datetime, now: datetime, *, by: str | None = None) -> Decision:
     event = OrderCancelled(order_id=order.id, number=order.number, reason=reason, net=order.net)
-    return _move(order, "cancelled", "cancel", now, reason=reason, event=event)
+    order = replace(order, milestones=replace(order.milestones, cancelled_at=at))
+    return move(order, "cancelled", "cancel", now, reason=reason, by=by, event=event)
 
 
 def _refuse_cancellation(order: Order, why: str, now: datetime) -> Decision:
     if order.state != "cancelling" or order.cancellation is None:
         return order, []
     refused = replace(order.cancellation, state="refused", decided_at=now)
-    return _move(replace(order, cancellation=refused), refused.return_to, "refuse", now, reason=f"cancellation refused: {why}")
+    return move(replace(order, cancellation=refused), refused.return_to, "refuse", now, reason=f"cancellation refused: {why}")
 
 
 def _close_when_done(order: Order, now: datetime) -> Decision:
     if order.state != "fulfilled" or order.collected is None:
         return order, []
     event = OrderClosed(order_id=order.id, number=order.number, collected=order.collected)
-    return _move(order, "closed", "close", now, event=event)
+    return move(order, "closed", "close", now, event=event)
 
 
-def _move(
-    order: Order, to: State, move: str, now: datetime, *, reason: str | None = None, event: Event | None = None
+def move(
+    order: Order,
+    to: State,
+    verb: str,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    by: str | None = None,
+    event: Event | None = None,
 ) -> Decision:
+    """The change of state with its event. Raises `WrongTransition`."""
     if to not in TRANSITIONS[order.state]:
-        raise WrongTransition(f"order {order.number}", order.state, move)
-    moved = _touch(replace(order, state=to), now)
-    change = Change(version=moved.version, from_state=order.state, to_state=to, changed_at=now, reason=reason, event=event)
+        raise WrongTransition(f"order {order.number}", order.state, verb)
+    moved = touch(replace(order, state=to), now)
+    change = Change(version=moved.version, from_state=order.state, to_state=to, changed_at=now, reason=reason, by=by, event=event)
     return moved, [change]
 
 
-def _touch(order: Order, now: datetime) -> Order:
+def _note(order: Order, times: Milestones, now: datetime) -> Decision:
+    return (order, []) if times == order.milestones else (touch(replace(order, milestones=times), now), [])
+
+
+def _earliest(known: datetime | None, told: datetime) -> datetime:
+    return told if known is None else min(known, told)
+
+
+def touch(order: Order, now: datetime) -> Order:
+    """Its next version."""
     return replace(order, version=order.version + 1, updated_at=now)

@@ -1,4 +1,4 @@
-"""Every SQL statement of order-svc."""
+"""Orders, their lines, their history and the invoices paid on them."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,95 +9,15 @@ from ltc_chassis.db import Connection
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.money import Money
 
-from order_svc.domain.order import Cancellation, Change, NoPromiseRule, Order, OrderNotFound, PromiseRule, State
-
-
-async def draw_number(conn: Connection) -> int:
-    """The next order number; numbers of transactions that roll back are lost."""
-    drawn: int = await conn.fetchval("SELECT nextval('order_number')")
-    return drawn
-
-
-async def get_promise_rule(conn: Connection, day: date) -> PromiseRule:
-    """The rule in force on a day. Raises `NoPromiseRule`."""
-    row = await conn.fetchrow("SELECT lead_days FROM promise_rule WHERE valid_from <= $1 ORDER BY valid_from DESC LIMIT 1", day)
-    if row is None:
-        raise NoPromiseRule(day)
-    return PromiseRule(lead_days=row["lead_days"])
-
-
-async def has_order_of_contract(conn: Connection, contract_id: UUID) -> bool:
-    found: bool = await conn.fetchval("SELECT EXISTS (SELECT 1 FROM sales_order WHERE contract_id = $1)", contract_id)
-    return found
-
-
-async def insert_order(conn: Connection, order: Order, lines: Sequence[Line]) -> bool:
-    """False, and nothing written, when the contract has an order already."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO sales_order (id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country,
-                                 customer_vat_id, customer_email, net_amount, currency, payment_terms_days, requested_on,
-                                 promised_on, percent_delivered, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-        ON CONFLICT (contract_id) DO NOTHING RETURNING id
-        """,
-        order.id,
-        order.flow_id,
-        order.version,
-        order.number,
-        order.state,
-        order.contract_id,
-        order.customer.customer_id,
-        order.customer.name,
-        order.customer.country,
-        order.customer.vat_id,
-        order.customer.email,
-        order.net.amount,
-        order.net.currency,
-        order.payment_terms_days,
-        order.requested_on,
-        order.promised_on,
-        order.percent_delivered,
-        order.created_at,
-        order.updated_at,
-    )
-    if row is None:
-        return False
-    await conn.executemany(
-        """
-        INSERT INTO order_line (order_id, position, line_id, sku, description, quantity, unit_price, price_currency,
-                                base_quantity, discount_percent, tax_category, tax_rate, net_amount, net_currency)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        """,
-        [
-            (
-                order.id,
-                position,
-                line.line_id,
-                line.sku,
-                line.description,
-                line.quantity,
-                line.unit_price.amount,
-                line.unit_price.currency,
-                line.base_quantity,
-                line.discount_percent,
-                line.tax_category,
-                line.tax_rate,
-                line.net.amount,
-                line.net.currency,
-            )
-            for position, line in enumerate(lines, start=1)
-        ],
-    )
-    return True
+from order_svc.domain.order import Cancellation, Change, Hold, Milestones, Order, OrderNotFound, State
 
 
 async def insert_changes(conn: Connection, order_id: UUID, changes: Sequence[Change]) -> None:
     """Append to the history."""
     await conn.execute(
         """
-        INSERT INTO state_change (order_id, version, from_state, to_state, reason, changed_at)
-        SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+        INSERT INTO state_change (order_id, version, from_state, to_state, reason, changed_at, changed_by)
+        SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
         """,
         order_id,
         [change.version for change in changes],
@@ -105,6 +25,7 @@ async def insert_changes(conn: Connection, order_id: UUID, changes: Sequence[Cha
         [change.to_state for change in changes],
         [change.reason for change in changes],
         [change.changed_at for change in changes],
+        [change.by for change in changes],
     )
 
 
@@ -126,12 +47,15 @@ async def insert_paid_invoice(conn: Connection, order_id: UUID, invoice_id: UUID
 
 async def save_order(conn: Connection, order: Order) -> None:
     """Write what may change. The row must be locked by the caller."""
-    asked = order.cancellation
+    asked, hold, times = order.cancellation, order.hold, order.milestones
     await conn.execute(
         """
         UPDATE sales_order SET version = $2, state = $3, promised_on = $4, percent_delivered = $5, delivery_id = $6,
                collected_amount = $7, cancellation_state = $8, cancellation_reason = $9, cancellation_requested_at = $10,
-               cancellation_decided_at = $11, cancellation_return_to = $12, updated_at = $13
+               cancellation_decided_at = $11, cancellation_return_to = $12, updated_at = $13,
+               invoiced_amount = $14, invoiced_net_amount = $15, credited_amount = $16, hold_reasons = $17, hold_detail = $18,
+               hold_wish = $19, held_by = $20, held_since = $21, waived = $22, confirmed_at = $23, told_promise_at = $24,
+               delivered_at = $25, invoiced_at = $26, paid_at = $27, cancelled_at = $28
         WHERE id = $1
         """,
         order.id,
@@ -147,6 +71,10 @@ async def save_order(conn: Connection, order: Order) -> None:
         asked.decided_at if asked else None,
         asked.return_to if asked else None,
         order.updated_at,
+        *(order.invoiced.amount, order.invoiced_net.amount, order.credited.amount),
+        *((list(hold.reasons), hold.detail, hold.wish, hold.by, hold.since) if hold else (None,) * 5),
+        sorted(order.waived),
+        *(times.confirmed_at, times.promised_at, times.delivered_at, times.invoiced_at, times.paid_at, times.cancelled_at),
     )
 
 
@@ -157,7 +85,10 @@ async def get_order_for_update(conn: Connection, order_id: UUID) -> Order | None
         SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
                customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
                delivery_id, collected_amount, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, cancellation_return_to, created_at, updated_at
+               cancellation_decided_at, cancellation_return_to, created_at, updated_at, source, external_ref, invoicing,
+               ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
+               credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
+               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
         FROM sales_order WHERE id = $1 FOR UPDATE
         """,
         order_id,
@@ -172,7 +103,10 @@ async def get_order(conn: Connection, order_id: UUID) -> Order:
         SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
                customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
                delivery_id, collected_amount, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, cancellation_return_to, created_at, updated_at
+               cancellation_decided_at, cancellation_return_to, created_at, updated_at, source, external_ref, invoicing,
+               ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
+               credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
+               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
         FROM sales_order WHERE id = $1
         """,
         order_id,
@@ -183,7 +117,15 @@ async def get_order(conn: Connection, order_id: UUID) -> Order:
 
 
 async def list_orders(
-    conn: Connection, *, flow_id: UUID | None, state: State | None, contract_id: UUID | None, after: UUID | None, limit: int
+    conn: Connection,
+    *,
+    flow_id: UUID | None,
+    state: State | None,
+    contract_id: UUID | None,
+    source: str | None,
+    external_ref: str | None,
+    after: UUID | None,
+    limit: int,
 ) -> list[Order]:
     """Orders in the order they were received."""
     rows = await conn.fetch(
@@ -191,10 +133,14 @@ async def list_orders(
         SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
                customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
                delivery_id, collected_amount, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, cancellation_return_to, created_at, updated_at
+               cancellation_decided_at, cancellation_return_to, created_at, updated_at, source, external_ref, invoicing,
+               ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
+               credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
+               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
         FROM sales_order
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR state = $2)
           AND ($3::uuid IS NULL OR contract_id = $3) AND ($4::uuid IS NULL OR id > $4)
+          AND ($6::text IS NULL OR source = $6) AND ($7::text IS NULL OR external_ref = $7)
         ORDER BY id LIMIT $5
         """,
         flow_id,
@@ -202,6 +148,8 @@ async def list_orders(
         contract_id,
         after,
         limit,
+        source,
+        external_ref,
     )
     return [_order(row) for row in rows]
 
@@ -226,7 +174,7 @@ async def list_changes(conn: Connection, order_id: UUID) -> list[Change]:
     """The history of an order, oldest first; empty for an unknown order."""
     rows = await conn.fetch(
         """
-        SELECT version, from_state, to_state, reason, changed_at FROM state_change WHERE order_id = $1 ORDER BY version
+        SELECT version, from_state, to_state, reason, changed_at, changed_by FROM state_change WHERE order_id = $1 ORDER BY version
         """,
         order_id,
     )
@@ -237,6 +185,7 @@ async def list_changes(conn: Connection, order_id: UUID) -> list[Change]:
             to_state=row["to_state"],
             reason=row["reason"],
             changed_at=row["changed_at"],
+            by=row["changed_by"],
         )
         for row in rows
     ]
@@ -261,6 +210,27 @@ def _order(row: Any) -> Order:
         net=Money.of(row["net_amount"], currency),
         payment_terms_days=row["payment_terms_days"],
         requested_on=row["requested_on"],
+        source=row["source"],
+        external_ref=row["external_ref"],
+        invoicing=row["invoicing"],
+        ship_complete=row["ship_complete"],
+        subscription_id=row["subscription_id"],
+        period_from=row["period_from"],
+        period_until=row["period_until"],
+        gross=Money.of(row["gross_amount"], currency),
+        invoiced=Money.of(row["invoiced_amount"], currency),
+        invoiced_net=Money.of(row["invoiced_net_amount"], currency),
+        credited=Money.of(row["credited_amount"], currency),
+        hold=_hold(row),
+        waived=frozenset(row["waived"]),
+        milestones=Milestones(
+            confirmed_at=row["confirmed_at"],
+            promised_at=row["told_promise_at"],
+            delivered_at=row["delivered_at"],
+            invoiced_at=row["invoiced_at"],
+            paid_at=row["paid_at"],
+            cancelled_at=row["cancelled_at"],
+        ),
         promised_on=row["promised_on"],
         percent_delivered=row["percent_delivered"],
         delivery_id=row["delivery_id"],
@@ -268,6 +238,18 @@ def _order(row: Any) -> Order:
         cancellation=_cancellation(row),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def _hold(row: Any) -> Hold | None:
+    if row["hold_reasons"] is None:
+        return None
+    return Hold(
+        reasons=tuple(row["hold_reasons"]),
+        detail=row["hold_detail"],
+        since=row["held_since"],
+        wish=row["hold_wish"],
+        by=row["held_by"],
     )
 
 

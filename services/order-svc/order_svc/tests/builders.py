@@ -13,13 +13,23 @@ from ltc_contracts.events import (
     DeliveryCancelled,
     DeliveryCompleted,
     DeliveryProgressed,
+    DeliveryPromised,
+    ErpCustomerChanged,
+    ErpOrderPlaced,
+    ErpStockChanged,
+    InvoiceCredited,
+    InvoiceIssued,
     InvoicePaid,
     Line,
+    PaymentAllocated,
+    PaymentRefunded,
+    TaxSubtotal,
 )
 from ltc_contracts.money import Money
 
 from order_svc.domain import order as rules
 from order_svc.domain.order import Order, PromiseRule
+from order_svc.domain.placement import Placement
 
 NOW = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 RULE = PromiseRule(lead_days=14)
@@ -70,7 +80,9 @@ def a_contract(**more: Any) -> ContractSigned:
 def an_order(**more: Any) -> Order:
     """A confirmed order, further changed as named."""
     contract = a_contract(**{key: more.pop(key) for key in ("lines", "requested_on", "net") if key in more})
-    order, _ = rules.receive(contract, order_id=new_id(), flow_id=new_id(), number="O-2026-000001", now=NOW)
+    order, _ = rules.receive(
+        Placement.of_contract(contract), order_id=new_id(), flow_id=new_id(), number="O-2026-000001", now=NOW
+    )
     order, _ = rules.confirm(order, contract.lines, RULE, NOW)
     return replace(order, **more)
 
@@ -111,3 +123,117 @@ def paid(order_id: UUID, **more: Any) -> InvoicePaid:
         "on_time": True,
     }
     return InvoicePaid(**given | more)
+
+
+def a_cart(external_ref: str = "W-1", **more: Any) -> dict[str, Any]:
+    """The body of a checkout: three pumps, 1,003.25 net, 1,223.97 with tax."""
+    customer = more.pop("customer", {})
+    given = {
+        "external_ref": external_ref,
+        "customer": {"name": "Ada Example", "country": "DE", "email": "ada@example.org"} | customer,
+        "lines": [a_cart_line()],
+        "net": {"amount": "1003.25", "currency": "EUR"},
+    }
+    return given | more
+
+
+def a_cart_line(**more: Any) -> dict[str, Any]:
+    given = {
+        "sku": "PUMP-7",
+        "description": "Pump, 7 bar",
+        "quantity": "3",
+        "unit_price": {"amount": "348.35", "currency": "EUR"},
+        "discount_percent": "4",
+        "tax_rate": "22",
+        "net": {"amount": "1003.25", "currency": "EUR"},
+    }
+    return given | more
+
+
+def placed_in_erp(external_ref: str = "PO-1", **more: Any) -> ErpOrderPlaced:
+    line = a_line()
+    given = {
+        "external_ref": external_ref,
+        "customer": a_customer(),
+        "lines": (line,),
+        "net": line.net,
+        "payment_terms_days": 30,
+    }
+    return ErpOrderPlaced(**given | more)
+
+
+def counted(on_hand: str, *, sku: str = "PUMP-7", site: str = "MUC", as_of: datetime = NOW) -> ErpStockChanged:
+    return ErpStockChanged(sku=sku, site=site, on_hand=Decimal(on_hand), as_of=as_of)
+
+
+def told_by_erp(customer_id: UUID, limit: str | None = None, **more: Any) -> ErpCustomerChanged:
+    given = {"customer_id": customer_id, "name": "Nordwind GmbH", "credit_limit": None if limit is None else eur(limit)}
+    return ErpCustomerChanged(**given | more)
+
+
+def promised(order_id: UUID, **more: Any) -> DeliveryPromised:
+    given = {"delivery_id": new_id(), "order_id": order_id, "promised_on": date(2026, 1, 15), "promise_version": 1}
+    return DeliveryPromised(**given | more)
+
+
+def issued(order_id: UUID, gross: str = "1223.97", net: str = "1003.25", **more: Any) -> InvoiceIssued:
+    tax = eur(gross) - eur(net)
+    given = {
+        "invoice_id": new_id(),
+        "number": "INV-2026-000001",
+        "order_id": order_id,
+        "delivery_id": new_id(),
+        "customer": a_customer(),
+        "net": eur(net),
+        "tax": tax,
+        "gross": eur(gross),
+        "taxes": (TaxSubtotal(category="S", rate=Decimal(22), base=eur(net), tax=tax),),
+        "issued_on": date(2026, 1, 20),
+        "due_on": date(2026, 2, 19),
+    }
+    return InvoiceIssued(**given | more)
+
+
+def allocated(order_id: UUID, invoice_id: UUID, amount: str, **more: Any) -> PaymentAllocated:
+    given = {
+        "payment_id": new_id(),
+        "invoice_id": invoice_id,
+        "number": "INV-2026-000001",
+        "order_id": order_id,
+        "amount": eur(amount),
+        "open_after": eur("0.00"),
+        "received_on": date(2026, 2, 1),
+    }
+    return PaymentAllocated(**given | more)
+
+
+def credited(order_id: UUID, invoice_id: UUID, gross: str = "1223.97", net: str = "1003.25", **more: Any) -> InvoiceCredited:
+    tax = eur(gross) - eur(net)
+    given = {
+        "credit_id": new_id(),
+        "number": "CN-2026-000001",
+        "invoice_id": invoice_id,
+        "invoice_number": "INV-2026-000001",
+        "order_id": order_id,
+        "net": eur(net),
+        "tax": tax,
+        "gross": eur(gross),
+        "taxes": (TaxSubtotal(category="S", rate=Decimal(22), base=eur(net), tax=tax),),
+        "open_after": eur("0.00"),
+        "reason": "not delivered",
+        "credited_on": date(2026, 2, 2),
+    }
+    return InvoiceCredited(**given | more)
+
+
+def refunded(order_id: UUID | None, invoice_id: UUID | None, amount: str, **more: Any) -> PaymentRefunded:
+    given = {
+        "refund_id": new_id(),
+        "payment_id": new_id(),
+        "amount": eur(amount),
+        "invoice_id": invoice_id,
+        "order_id": order_id,
+        "reason": "paid twice",
+        "refunded_on": date(2026, 2, 3),
+    }
+    return PaymentRefunded(**given | more)

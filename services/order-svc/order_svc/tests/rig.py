@@ -8,12 +8,16 @@ import asyncpg
 import httpx
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, Emitted
+from ltc_chassis.timers import Errand, Timer
 from ltc_contracts.events import ContractSigned
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import a_contract
+from order_svc.tests.builders import a_cart, a_contract
+from order_svc.timers import TIMERS
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
+RunTimer = Callable[[Timer | Errand], Awaitable[int]]
+LOOK_AGAIN, TELL_LATE = TIMERS
 Parked = Callable[[], Awaitable[list[asyncpg.Record]]]
 
 
@@ -48,3 +52,21 @@ def told(emitted: list[Emitted], order: dict[str, Any]) -> list[str]:
 
 def order_id(order: dict[str, Any]) -> UUID:
     return UUID(order["id"])
+
+
+async def check_out(client: httpx.AsyncClient, external_ref: str = "W-1", **more: Any) -> dict[str, Any]:
+    """Place a cart; the order it became, whatever its state."""
+    reply = await client.post("/v1/checkout", json=a_cart(external_ref, **more))
+    assert reply.status_code == 201, reply.text
+    order = reply.json()
+    assert isinstance(order, dict)
+    return order
+
+
+async def process_of(client: httpx.AsyncClient, order: dict[str, Any]) -> dict[str, Any]:
+    """Where its process stands."""
+    reply = await client.get(f"/v1/orders/{order['id']}/process")
+    assert reply.status_code == 200
+    found = reply.json()
+    assert isinstance(found, dict)
+    return found

@@ -247,4 +247,7 @@ def test_what_we_tell_is_what_we_own() -> None:
         "order.cancelled",
         "order.fulfilled",
         "order.closed",
+        "order.held",
+        "order.released",
+        "order.stalled",
     }

@@ -15,6 +15,7 @@ from ltc_contracts.money import CurrencyMismatch, Money
 
 from order_svc.domain import order as rules
 from order_svc.domain.order import TRANSITIONS, Change, Order, PromiseRule, State
+from order_svc.domain.placement import Placement
 from order_svc.tests.builders import NOW, RULE, a_contract, a_line, an_order, eur
 from order_svc.tests.worlds import World, worlds
 
@@ -28,7 +29,9 @@ def topics(changes: list[Change]) -> list[str]:
 
 def test_an_order_takes_the_lines_of_its_contract_unchanged() -> None:
     contract = a_contract(lines=(a_line(), a_line(sku="HOSE", quantity=Decimal("2.5"))), requested_on=date(2026, 3, 1))
-    order, received = rules.receive(contract, order_id=new_id(), flow_id=new_id(), number="O-2026-000007", now=NOW)
+    order, received = rules.receive(
+        Placement.of_contract(contract), order_id=new_id(), flow_id=new_id(), number="O-2026-000007", now=NOW
+    )
     order, confirmed = rules.confirm(order, contract.lines, RULE, NOW)
     assert order.state == "confirmed"
     first, second = received[0].event, confirmed[0].event

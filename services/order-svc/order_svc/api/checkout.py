@@ -1,0 +1,116 @@
+"""HTTP in: a cart becomes an order in one call."""
+
+import hashlib
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from ltc_chassis.api import Principal, Tx, scope
+from ltc_chassis.api import router as make_router
+from ltc_chassis.ids import new_id
+from ltc_contracts.events import Customer, Line
+from ltc_contracts.events.model import Code, Country, Exact, Name, Percent, TaxCategory
+from ltc_contracts.money import Money
+from pydantic import BaseModel, ConfigDict, Field
+
+from order_svc.api.orders import OrderView, Reason
+from order_svc.domain.placement import Invoicing, Placement
+from order_svc.handlers import acceptance
+from order_svc.store import orders as store
+
+router = make_router(prefix="/v1", tags=["checkout"])
+Buyer = Annotated[Principal, scope("orders:write")]
+
+
+class CartCustomer(BaseModel):
+    """Who buys and is billed. Without an id it is somebody new."""
+
+    model_config = ConfigDict(extra="forbid")
+    customer_id: UUID | None = None
+    name: Name
+    country: Country
+    vat_id: Annotated[str, Field(max_length=20)] | None = None
+    email: Annotated[str, Field(max_length=254)] | None = None
+
+
+class CartLine(BaseModel):
+    """A priced line; `net` is quantity x price / base quantity less discount, rounded half up, and is checked."""
+
+    model_config = ConfigDict(extra="forbid")
+    line_id: UUID | None = None
+    sku: Code
+    description: Name
+    quantity: Annotated[Exact, Field(gt=0)]
+    unit_price: Money
+    base_quantity: Annotated[Exact, Field(gt=0)] = Decimal(1)
+    discount_percent: Percent = Decimal(0)
+    tax_category: TaxCategory = "S"
+    tax_rate: Percent
+    net: Money
+
+
+class CheckOut(BaseModel):
+    """A cart. `external_ref` is the shop's own name of the order: the same name is the same order.
+
+    Without `payment_terms_days` those agreed with the customer count, else it is due at once.
+    `hold` keeps the order until a person releases it (a check for fraud, say). `flow_id` is the journey of a lead who buys.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    external_ref: Name
+    customer: CartCustomer
+    lines: Annotated[tuple[CartLine, ...], Field(min_length=1, max_length=500)]
+    net: Money
+    payment_terms_days: Annotated[int | None, Field(ge=0, le=365)] = None
+    requested_on: date | None = None
+    invoicing: Invoicing = "on_delivery"
+    ship_complete: bool = False
+    flow_id: UUID | None = None
+    hold: Reason | None = None
+
+    def placement(self) -> Placement:
+        """What is asked for, with ids for what is new; its fingerprint is that of the request."""
+        who = self.customer
+        return Placement(
+            contract_id=new_id(),
+            source="checkout",
+            external_ref=self.external_ref,
+            customer=Customer(
+                customer_id=who.customer_id or new_id(), name=who.name, country=who.country, vat_id=who.vat_id, email=who.email
+            ),
+            lines=tuple(
+                Line(
+                    line_id=line.line_id or new_id(),
+                    sku=line.sku,
+                    description=line.description,
+                    quantity=line.quantity,
+                    unit_price=line.unit_price,
+                    base_quantity=line.base_quantity,
+                    discount_percent=line.discount_percent,
+                    tax_category=line.tax_category,
+                    tax_rate=line.tax_rate,
+                    net=line.net,
+                )
+                for line in self.lines
+            ),
+            net=self.net,
+            payment_terms_days=self.payment_terms_days,
+            requested_on=self.requested_on,
+            invoicing=self.invoicing,
+            ship_complete=self.ship_complete,
+            fingerprint=hashlib.sha256(self.model_dump_json().encode()).hexdigest(),
+        )
+
+
+@router.post("/checkout", status_code=201)
+async def check_out(body: CheckOut, tx: Tx, caller: Buyer, response: Response) -> OrderView:
+    """A cart becomes an order, confirmed with a promised day, or held with its reasons. 200: it was placed before."""
+    placement = body.placement()
+    order, new = await acceptance.check_out(tx, placement, flow_id=body.flow_id, wish=body.hold, by=caller.subject)
+    if new:
+        return OrderView.of(order, placement.lines)
+    response.status_code = 200
+    lines = await store.list_lines(tx.conn, [order.id])
+    return OrderView.of(order, lines[order.id])

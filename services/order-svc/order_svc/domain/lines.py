@@ -1,0 +1,57 @@
+"""The arithmetic of priced lines (EN 16931, RULES 4): the same that billing verifies an invoice with.
+
+An order that breaks it could be delivered and never invoiced, so it is refused or held before we bind ourselves.
+"""
+
+from collections.abc import Sequence
+from decimal import Context, Decimal, localcontext
+
+from ltc_contracts.errors import DomainError
+from ltc_contracts.events import Customer, Line
+from ltc_contracts.money import CurrencyMismatch, Money
+
+# Wide enough for 20 digits x 19 x 9 and one division; what it cannot hold exactly is a repeating fraction, rounded far behind the cent.
+_EXACT = Context(prec=80)
+
+
+def line_net(line: Line) -> Money:
+    """Quantity x (price / base quantity) less discount, rounded half up to the minor unit. One division, at the end."""
+    if line.unit_price.currency != line.net.currency:
+        raise CurrencyMismatch(
+            f"line {line.sku}: the price is {line.unit_price.currency}, the net {line.net.currency}", field="lines"
+        )
+    with localcontext(_EXACT):
+        exact = line.quantity * line.unit_price.amount * (100 - line.discount_percent) / (line.base_quantity * 100)
+        return Money.rounded(exact, line.net.currency)
+
+
+def gross(lines: Sequence[Line], net: Money) -> Money:
+    """Net and the tax per category and rate, each rounded on the sum of its rounded lines. Raises `CurrencyMismatch`."""
+    bases: dict[tuple[str, Decimal], Money] = {}
+    for line in lines:
+        key = (line.tax_category, line.tax_rate)
+        bases[key] = bases.get(key, Money.zero(net.currency)) + line.net
+    total = net
+    for (_, rate), base in bases.items():
+        with localcontext(_EXACT):
+            total = total + Money.rounded(base.amount * rate / 100, net.currency)
+    return total
+
+
+def fault(customer: Customer, lines: Sequence[Line], net: Money) -> str | None:
+    """The first thing for which billing would refuse these lines; None when all is true."""
+    if len({line.line_id for line in lines}) < len(lines):
+        return "two lines have the same id"
+    try:
+        for line in lines:
+            if line.net != line_net(line):
+                return f"line {line.sku}: net is {line.net}, should be {line_net(line)}"
+            if line.tax_category != "S" and line.tax_rate != 0:
+                return f"line {line.sku}: tax category {line.tax_category} has the rate 0"
+            if line.tax_category == "AE" and not customer.vat_id:
+                return f"line {line.sku}: reverse charge (AE) needs the customer's VAT id"
+        total = Money.total((line.net for line in lines), net.currency)
+        gross(lines, net)
+    except DomainError as error:
+        return error.reason
+    return None if total == net else f"net is {net}, the lines add up to {total}"

@@ -1,0 +1,172 @@
+"""Orders come in, wherever from, and are confirmed or held; held ones are looked at again."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from ltc_chassis.db import Transaction
+from ltc_chassis.ids import new_id
+from ltc_contracts.errors import Invalid
+from ltc_contracts.events import ContractSigned, ErpOrderPlaced, Line
+from ltc_contracts.money import Money
+
+from order_svc.domain import acceptance, process
+from order_svc.domain import hold as holds
+from order_svc.domain import order as rules
+from order_svc.domain.acceptance import Grounds, Verdict
+from order_svc.domain.credit import Account, Exposure
+from order_svc.domain.order import Decision, Order, OrderNotFound
+from order_svc.domain.placement import ExternalRefReused, Placement
+from order_svc.handlers import journal
+from order_svc.store import credit, orders, placing, rechecks
+from order_svc.store import stock as shelves
+from order_svc.store.placing import Known
+
+
+async def receive_contract(tx: Transaction, contract: ContractSigned, *, flow_id: UUID | None) -> None:
+    """A signed contract becomes an order; a contract has one order, ever."""
+    await place(tx, Placement.of_contract(contract), flow_id=flow_id)
+
+
+async def receive_from_erp(tx: Transaction, placed: ErpOrderPlaced) -> None:
+    """An order placed elsewhere becomes an order here; its reference has one, ever. What is wrong with it is told by a hold."""
+    await place(tx, Placement.of_erp(placed, contract_id=new_id()), flow_id=None)
+
+
+async def check_out(
+    tx: Transaction, placement: Placement, *, flow_id: UUID | None, wish: str | None, by: str
+) -> tuple[Order, bool]:
+    """A cart becomes an order in one call; repeated with the same reference and content it is the same order, and False.
+
+    Raises `Invalid` for what nobody could invoice, `ExternalRefReused` for another content.
+    """
+    fault = placement.fault
+    if fault is not None:
+        raise Invalid(fault, field="lines")
+    return await place(tx, placement, flow_id=flow_id, wish=wish, by=by)
+
+
+async def place(
+    tx: Transaction, placement: Placement, *, flow_id: UUID | None, wish: str | None = None, by: str | None = None
+) -> tuple[Order, bool]:
+    """The order of a placement, confirmed or held, and whether it is new."""
+    known = await placing.find_placed(tx.conn, placement)
+    if known is None:
+        made = await _make(tx, placement, flow_id=flow_id, wish=wish, by=by)
+        if made is not None:
+            return made, True
+        # Somebody placed the same at the same time and was first; it is committed, since we waited for it.
+        known = await placing.find_placed(tx.conn, placement)
+        assert known is not None
+    order_id, number, fingerprint = known
+    if placement.fingerprint != fingerprint:
+        raise ExternalRefReused(placement.external_ref or "", number)
+    return await orders.get_order(tx.conn, order_id), False
+
+
+async def _make(tx: Transaction, placement: Placement, *, flow_id: UUID | None, wish: str | None, by: str | None) -> Order | None:
+    customer_id, lines = placement.customer.customer_id, placement.lines
+    known = await placing.draw_known(tx.conn, customer_id, [line.sku for line in lines], tx.now.date())
+    if placement.payment_terms_days is None and known.account is not None:
+        placement = replace(placement, payment_terms_days=known.account.payment_terms_days)
+    # A journey without a lead begins with its order.
+    received, changes = rules.receive(
+        placement,
+        order_id=new_id(),
+        flow_id=flow_id or new_id(),
+        number=rules.format_number(tx.now.year, known.drawn),
+        now=tx.now,
+    )
+    grounds = await _grounds(tx, known, received, fault=placement.fault, wish=wish)
+    (order, decided), verdict = acceptance.decide(received, lines, grounds, tx.now, by=by)
+    changes = [*changes, *decided]
+    inserted = await placing.insert_order(
+        tx.conn,
+        order,
+        lines,
+        fingerprint=placement.fingerprint,
+        changes=changes,
+        picks=verdict.picks,
+        steps=process.passed(received, verdict.reasons, tx.now),
+        position=process.position(order),
+        cause=journal.cause_of(tx),
+    )
+    if not inserted:
+        return None
+    journal.tell(tx, order, changes)
+    return order
+
+
+async def hold(tx: Transaction, order_id: UUID, reason: str, *, by: str) -> Order:
+    """A person wants an order to wait that is not confirmed yet; no check releases it then."""
+    order = await journal.order_for_update(tx, order_id)
+    reasons = order.hold.reasons if order.hold else ()
+    detail = "; ".join(filter(None, (order.hold.detail if order.hold else "", f"manual: {reason}")))
+    if "manual" in reasons:
+        return order
+    decision = holds.hold(
+        replace(order, waived=order.waived - {"manual"}), (*reasons, "manual"), detail, tx.now, wish=reason, by=by
+    )
+    return await journal.save(tx, order, decision)
+
+
+async def release(tx: Transaction, order_id: UUID, reason: str, *, by: str) -> Order:
+    """A person with the authority takes the risk of what the order is held for; it is confirmed, or held for what else is found."""
+    customer_id = (await orders.get_order(tx.conn, order_id)).customer.customer_id
+    return await _reconsider(tx, order_id, customer_id, by=by, reason=reason)
+
+
+async def look_again(tx: Transaction) -> int:
+    """Check one held order again whose cause may be gone, the oldest first; 0 when there is nothing to look at."""
+    walk = await rechecks.claim(tx.conn)
+    if walk is None:
+        return 0
+    if walk.order_id is not None and walk.customer_id is not None:
+        await _reconsider(tx, walk.order_id, walk.customer_id)
+    await rechecks.go_on(tx.conn, walk)
+    return 1
+
+
+async def _reconsider(
+    tx: Transaction, order_id: UUID, customer_id: UUID, *, by: str | None = None, reason: str | None = None
+) -> Order:
+    # Account and shelves are locked before the order, as everywhere where an order is decided on.
+    lines = (await orders.list_lines(tx.conn, [order_id]))[order_id]
+    known = await placing.draw_known(tx.conn, customer_id, [line.sku for line in lines], tx.now.date(), draw=False)
+    before = await orders.get_order_for_update(tx.conn, order_id)
+    if before is None:
+        raise OrderNotFound(order_id)
+    if by is None and (before.hold is None or "validation" in before.hold.reasons):
+        return before
+    order = before if by is None else holds.waive(before)
+    wish = order.hold.wish if order.hold else None
+    grounds = await _grounds(tx, known, order, fault=None, wish=wish)
+    decision, verdict = acceptance.decide(order, lines, grounds, tx.now, by=by, reason=reason)
+    return await _save(tx, before, decision, verdict, lines)
+
+
+async def _save(tx: Transaction, before: Order, decision: Decision, verdict: Verdict, lines: tuple[Line, ...]) -> Order:
+    order = await journal.save(tx, before, decision)
+    if order.state == "held" and decision[1]:
+        await rechecks.ask(tx.conn, order, lines)
+    elif order.state == "confirmed" and verdict.picks:
+        await shelves.insert_reservations(tx.conn, order.id, verdict.picks)
+    return order
+
+
+async def _grounds(tx: Transaction, known: Known, order: Order, *, fault: str | None, wish: str | None) -> Grounds:
+    return Grounds(
+        rule=known.rule,
+        account=known.account,
+        exposure=await _exposure(tx, known.account, order),
+        shelves=known.shelves,
+        fault=fault,
+        wish=wish,
+    )
+
+
+async def _exposure(tx: Transaction, account: Account | None, order: Order) -> Exposure:
+    """A statement of its own: it must see what was committed while we waited for the account."""
+    currency = order.net.currency
+    if account is None or currency not in account.limits:
+        return Exposure(Money.zero(currency), Money.zero(currency))
+    return await credit.get_exposure(tx.conn, order.customer.customer_id, currency)

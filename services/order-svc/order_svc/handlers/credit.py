@@ -1,0 +1,120 @@
+"""What a customer owes, as billing tells it; and what they may owe, as people and the ERP say."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from ltc_chassis.db import Transaction
+from ltc_contracts.errors import VersionConflict
+from ltc_contracts.events import ErpCustomerChanged, InvoiceCredited, InvoiceIssued, PaymentAllocated, PaymentRefunded
+from ltc_contracts.money import Money
+
+from order_svc.domain import credit as rules
+from order_svc.domain import order as order_rules
+from order_svc.domain.credit import Account
+from order_svc.handlers.journal import known_order_for_update, save
+from order_svc.store import credit
+
+
+async def record_invoice(tx: Transaction, event: InvoiceIssued, at: datetime) -> None:
+    """What was ordered is claimed now: it weighs as a receivable instead of as an order."""
+    order = await known_order_for_update(tx, event.order_id)
+    added = await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=order.id,
+        customer_id=order.customer.customer_id,
+        kind="issued",
+        fact_id=event.invoice_id,
+        amount=event.gross,
+        told_at=at,
+    )
+    if added:
+        await save(tx, order, order_rules.note_invoice(order, event.gross, event.net, at, tx.now))
+
+
+async def record_credit_note(tx: Transaction, event: InvoiceCredited, at: datetime) -> None:
+    """A part of an invoice is claimed no longer."""
+    order = await known_order_for_update(tx, event.order_id)
+    added = await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=order.id,
+        customer_id=order.customer.customer_id,
+        kind="credited",
+        fact_id=event.credit_id,
+        amount=event.gross,
+        told_at=at,
+    )
+    if added:
+        await save(tx, order, order_rules.note_credit(order, event.gross, tx.now))
+
+
+async def record_allocation(tx: Transaction, event: PaymentAllocated, event_id: UUID, at: datetime) -> None:
+    """A part of an invoice was paid. A payment may pay two parts of it at two times, so the event is the fact."""
+    await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=event.order_id,
+        customer_id=None,
+        kind="allocated",
+        fact_id=event_id,
+        amount=event.amount,
+        told_at=at,
+    )
+
+
+async def record_refund(tx: Transaction, event: PaymentRefunded, at: datetime) -> None:
+    """Money that had settled an invoice went back: the invoice claims it again. Money on account had settled nothing."""
+    if event.invoice_id is None or event.order_id is None:
+        return
+    await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=event.order_id,
+        customer_id=None,
+        kind="refunded",
+        fact_id=event.refund_id,
+        amount=event.amount,
+        told_at=at,
+    )
+
+
+async def agree(
+    tx: Transaction,
+    customer_id: UUID,
+    *,
+    version: int,
+    blocked: bool,
+    limits: Mapping[str, Money],
+    payment_terms_days: int | None,
+    reason: str,
+    by: str,
+) -> Account:
+    """What is agreed with a customer from now on; `version` is the one it replaces, 0 for none. Raises `VersionConflict`."""
+    known = await credit.get_account_for_update(tx.conn, customer_id)
+    current = known.version if known else 0
+    if current != version:
+        raise VersionConflict(f"the credit of customer {customer_id}", current)
+    account = rules.change(known, customer_id, blocked=blocked, limits=limits, payment_terms_days=payment_terms_days)
+    if not await credit.save_account(tx.conn, account, by=by, reason=reason, told_at=None, now=tx.now):
+        raise VersionConflict(f"the credit of customer {customer_id}", account.version)
+    await credit.ask_recheck(tx.conn, customer_id)
+    return account
+
+
+async def record_customer(tx: Transaction, event: ErpCustomerChanged, at: datetime) -> None:
+    """What accounting says of a customer replaces what is agreed, unless it is older than what it said before."""
+    known = await credit.get_account_for_update(tx.conn, event.customer_id)
+    told_before = await credit.get_told_at(tx.conn, event.customer_id)
+    if told_before is not None and at <= told_before:
+        return
+    limits = dict(known.limits) if known else {}
+    if event.credit_limit is not None:
+        limits[event.credit_limit.currency] = event.credit_limit
+    terms = event.payment_terms_days if event.payment_terms_days is not None else (known.payment_terms_days if known else None)
+    account = rules.change(known, event.customer_id, blocked=event.blocked, limits=limits, payment_terms_days=terms)
+    if not await credit.save_account(tx.conn, account, by="erp", reason=None, told_at=at, now=tx.now):
+        # Somebody made the first version at the same time: the event is tried again, and adds to it.
+        raise VersionConflict(f"the credit of customer {event.customer_id}", account.version)
+    await credit.ask_recheck(tx.conn, event.customer_id)

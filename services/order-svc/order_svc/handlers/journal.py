@@ -1,0 +1,87 @@
+"""What every change of an order brings with it: its row, history and events, its place in the process, its pieces and its credit."""
+
+from uuid import UUID
+
+from ltc_chassis.db import Transaction
+
+from order_svc.domain import process, stock
+from order_svc.domain.order import Change, Decision, Order, OrderNotFound, OrderNotKnownYet
+from order_svc.store import credit, orders
+from order_svc.store import process as processes
+from order_svc.store import stock as shelves
+
+
+async def known_order_for_update(tx: Transaction, order_id: UUID) -> Order:
+    """The order of an event, locked. Raises `OrderNotKnownYet`."""
+    order = await orders.get_order_for_update(tx.conn, order_id)
+    if order is None:
+        raise OrderNotKnownYet(order_id)
+    return order
+
+
+async def order_for_update(tx: Transaction, order_id: UUID) -> Order:
+    """The order of a request, locked. Raises `OrderNotFound`."""
+    order = await orders.get_order_for_update(tx.conn, order_id)
+    if order is None:
+        raise OrderNotFound(order_id)
+    return order
+
+
+async def save(tx: Transaction, before: Order, decision: Decision) -> Order:
+    """Write what was decided, and what follows from it, whoever decided it."""
+    order, changes = decision
+    if order == before:
+        return order
+    await orders.save_order(tx.conn, order)
+    await record(tx, order, changes)
+    then, now = process.position(before), process.position(order)
+    if then != now:
+        over = process.ended(then, now, tx.now)
+        await processes.save_position(tx.conn, order.id, now, order.invoicing, [over] if over else [], cause_of(tx))
+    if order.state != before.state:
+        await _follow(tx, before, order)
+    return order
+
+
+async def record(tx: Transaction, order: Order, changes: list[Change]) -> None:
+    """Append to the history, and tell."""
+    if changes:
+        await orders.insert_changes(tx.conn, order.id, changes)
+    tell(tx, order, changes)
+
+
+def tell(tx: Transaction, order: Order, changes: list[Change]) -> None:
+    """The events of changes, on the order's flow, under the versions they made."""
+    for change in changes:
+        if change.event is not None:
+            tx.emit(change.event, flow_id=order.flow_id, sequence=change.version)
+
+
+def cause_of(tx: Transaction) -> UUID | None:
+    """The event that is being handled."""
+    return tx.cause.event_id if tx.cause else None
+
+
+async def _follow(tx: Transaction, before: Order, order: Order) -> None:
+    """Pieces go with what was delivered and come back from what is cancelled; what is cancelled owes nothing any more."""
+    if order.state == "cancelled":
+        await end_reservations(tx, order, "released")
+        if before.state != "held":
+            await credit.ask_recheck(tx.conn, order.customer.customer_id)
+    elif before.milestones.delivered_at is None and order.milestones.delivered_at is not None:
+        await end_reservations(tx, order, "consumed")
+
+
+async def end_reservations(tx: Transaction, order: Order, state: str) -> None:
+    """The order's reserved pieces left with the delivery, or are free again."""
+    picks, found = await shelves.get_reserved_for_update(tx.conn, order.id)
+    if not picks:
+        return
+    at = order.milestones.delivered_at if state == "consumed" and order.milestones.delivered_at else tx.now
+    by_place = {(shelf.sku, shelf.site): shelf for shelf in found}
+    for pick in picks:
+        shelf = by_place[pick.sku, pick.site]
+        by_place[pick.sku, pick.site] = (
+            stock.consume(shelf, pick.quantity, at) if state == "consumed" else stock.release(shelf, pick.quantity)
+        )
+    await shelves.end_reservations(tx.conn, order.id, state, at, list(by_place.values()))

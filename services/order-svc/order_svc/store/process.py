@@ -1,0 +1,133 @@
+"""The process of each order, what it went through, and the policies of its steps."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ltc_chassis.db import Connection
+
+from order_svc.domain.process import Ended, Policy, Position
+
+
+async def save_position(
+    conn: Connection, order_id: UUID, position: Position, invoicing: str, ended: Sequence[Ended], cause: UUID | None
+) -> None:
+    """Where the process is now, under the policy of the step as it is now; and the steps that are over. Lock the order before."""
+    await conn.execute(
+        """
+        WITH step AS (
+            INSERT INTO order_process_step (order_id, step, started_at, ended_at, outcome, cause)
+            SELECT $1, s.step, s.started_at, s.ended_at, s.outcome, $7
+            FROM unnest($8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[])
+                 AS s (step, started_at, ended_at, outcome))
+        INSERT INTO order_process AS p (order_id, step, waiting_for, since, deadline, compensating, policy_id)
+        SELECT $1, $2::text, $3::text, $4::timestamptz, $4::timestamptz + policy.timeout, $5::boolean, policy.id
+        FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+            SELECT id, timeout FROM process_policy WHERE step = $2 AND invoicing IN ('any', $6)
+            ORDER BY (invoicing = 'any'), version DESC LIMIT 1) AS policy ON true
+        ON CONFLICT (order_id) DO UPDATE SET step = excluded.step, waiting_for = excluded.waiting_for, since = excluded.since,
+            deadline = excluded.deadline, attempt = 0, compensating = excluded.compensating, policy_id = excluded.policy_id
+        """,
+        order_id,
+        position.step,
+        position.waiting_for,
+        position.since,
+        position.compensating,
+        invoicing,
+        cause,
+        [step.step for step in ended],
+        [step.started_at for step in ended],
+        [step.ended_at for step in ended],
+        [step.outcome for step in ended],
+    )
+
+
+async def claim_late(conn: Connection, now: datetime, limit: int) -> list[Any]:
+    """Processes whose deadline has passed, with their orders locked; those that somebody works on come later."""
+    return await conn.fetch(
+        """
+        SELECT p.order_id, p.step, p.waiting_for, p.since, p.deadline, p.attempt, p.compensating, y.timeout, y.attempts, y.action
+        FROM order_process p JOIN sales_order o ON o.id = p.order_id JOIN process_policy y ON y.id = p.policy_id
+        WHERE p.deadline <= $1 ORDER BY p.deadline, p.order_id LIMIT $2 FOR UPDATE OF o, p SKIP LOCKED
+        """,
+        now,
+        limit,
+    )
+
+
+async def save_late(
+    conn: Connection, order_id: UUID, attempt: int, deadline: datetime | None, step: Ended, cause: UUID | None
+) -> None:
+    """A deadline was told; the next one, if any."""
+    await conn.execute(
+        """
+        WITH late AS (
+            INSERT INTO order_process_step (order_id, step, started_at, ended_at, outcome, cause) VALUES ($1, $4, $5, $6, 'late', $7))
+        UPDATE order_process SET attempt = $2, deadline = $3 WHERE order_id = $1
+        """,
+        order_id,
+        attempt,
+        deadline,
+        step.step,
+        step.started_at,
+        step.ended_at,
+        cause,
+    )
+
+
+async def get_process(conn: Connection, order_id: UUID) -> Any:
+    return await conn.fetchrow(
+        """
+        SELECT step, waiting_for, since, deadline, attempt, compensating FROM order_process WHERE order_id = $1
+        """,
+        order_id,
+    )
+
+
+async def list_steps(conn: Connection, order_id: UUID, *, limit: int) -> list[Any]:
+    """The steps that are over, oldest first; of very many the latest."""
+    rows = await conn.fetch(
+        """
+        SELECT id, step, started_at, ended_at, outcome, cause FROM order_process_step WHERE order_id = $1 ORDER BY id DESC LIMIT $2
+        """,
+        order_id,
+        limit,
+    )
+    return list(reversed(rows))
+
+
+async def insert_policy(
+    conn: Connection, step: str, invoicing: str, policy: Policy, *, by: str, reason: str | None, now: datetime
+) -> int:
+    """The next version of a step's policy. Two at once: the second waits, and is the version after."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('process_policy:' || $1 || ':' || $2, 0))", step, invoicing)
+    version: int = await conn.fetchval(
+        """
+        INSERT INTO process_policy (step, invoicing, version, timeout, attempts, action, changed_by, reason, created_at)
+        SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6, $7, $8 FROM process_policy WHERE step = $1 AND invoicing = $2
+        RETURNING version
+        """,
+        step,
+        invoicing,
+        policy.timeout,
+        policy.attempts,
+        policy.action,
+        by,
+        reason,
+        now,
+    )
+    return version
+
+
+async def list_policies(conn: Connection, *, step: str | None, after: int | None, limit: int) -> list[Any]:
+    """Every version of every policy, in the order in which they were made."""
+    return await conn.fetch(
+        """
+        SELECT id, step, invoicing, version, timeout, attempts, action, changed_by, reason, created_at FROM process_policy
+        WHERE ($1::text IS NULL OR step = $1) AND ($2::bigint IS NULL OR id > $2) ORDER BY id LIMIT $3
+        """,
+        step,
+        after,
+        limit,
+    )
