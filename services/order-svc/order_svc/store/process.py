@@ -13,7 +13,10 @@ from order_svc.domain.process import Ended, Policy, Position
 async def save_position(
     conn: Connection, order_id: UUID, position: Position, invoicing: str, ended: Sequence[Ended], cause: UUID | None
 ) -> None:
-    """Where the process is now, under the policy of the step as it is now; and the steps that are over. Lock the order before."""
+    """Where the process is now, under the policy of the step as it is now; and the steps that are over. Lock the order before.
+
+    Deadlines that were told stay told when the process comes back to the same wait (a cancellation was refused).
+    """
     await conn.execute(
         """
         WITH step AS (
@@ -21,13 +24,18 @@ async def save_position(
             SELECT $1, s.step, s.started_at, s.ended_at, s.outcome, $7
             FROM unnest($8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[])
                  AS s (step, started_at, ended_at, outcome))
-        INSERT INTO order_process AS p (order_id, step, waiting_for, since, deadline, compensating, policy_id)
-        SELECT $1, $2::text, $3::text, $4::timestamptz, $4::timestamptz + policy.timeout, $5::boolean, policy.id
-        FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-            SELECT id, timeout FROM process_policy WHERE step = $2 AND invoicing IN ('any', $6)
+        INSERT INTO order_process AS p (order_id, step, waiting_for, since, deadline, attempt, compensating, policy_id)
+        SELECT $1, $2::text, $3::text, $4::timestamptz,
+               CASE WHEN told.attempt < policy.attempts THEN $4::timestamptz + policy.timeout * (told.attempt + 1) END,
+               told.attempt, $5::boolean, policy.id
+        FROM (SELECT count(*)::int AS attempt FROM order_process_step
+              WHERE order_id = $1 AND step = $2 AND outcome = 'late' AND started_at = $4) AS told
+        LEFT JOIN LATERAL (
+            SELECT id, timeout, attempts FROM process_policy WHERE step = $2 AND invoicing IN ('any', $6)
             ORDER BY (invoicing = 'any'), version DESC LIMIT 1) AS policy ON true
         ON CONFLICT (order_id) DO UPDATE SET step = excluded.step, waiting_for = excluded.waiting_for, since = excluded.since,
-            deadline = excluded.deadline, attempt = 0, compensating = excluded.compensating, policy_id = excluded.policy_id
+            deadline = excluded.deadline, attempt = excluded.attempt, compensating = excluded.compensating,
+            policy_id = excluded.policy_id
         """,
         order_id,
         position.step,

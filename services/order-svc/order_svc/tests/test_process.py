@@ -178,6 +178,10 @@ async def test_begun_delivery_refuses_what_the_clock_began_to_undo(
     await deliver(consumers, progressed(order_id(order), "10"))
     found = await process_of(client, order)
     assert (found["step"], found["compensating"]) == ("collect", False)
+    # It waits for the money since then, and that this is late was told: it is neither told nor undone again.
+    assert (found["attempt"], found["deadline"]) == (1, None)
+    clock.advance(days=30)
+    assert await run_timer(TELL_LATE) == 0
     assert [(step["step"], step["outcome"]) for step in found["steps"]][-2:] == [
         ("collect", "compensated"),
         ("stop_delivery", "refused"),
