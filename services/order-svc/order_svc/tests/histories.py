@@ -248,7 +248,7 @@ class Suite:
         part = self.random.choice([PRICE, deal.cart.amount - deal.allocated])
         deal.allocated += part
         self._tell("allocated", self._id(deal), subject=deal.invoice, amount=part)
-        if deal.paid:
+        if deal.allocated >= deal.cart.amount:
             self._tell("paid", self._id(deal), subject=deal.invoice, amount=deal.cart.amount)
 
     def _restock(self, sku: str, pieces: int) -> None:
