@@ -13,7 +13,7 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
-from ltc_contracts.tests import golden_quotes
+from ltc_contracts.tests import golden_orders, golden_quotes
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -360,44 +360,7 @@ STEPS: list[Step] = [
     ),
 ]  # fmt: skip
 STEPS += golden_quotes.steps(OTHER["opportunity"], uid(3, 6), OTHER_FLOW, NET, OWNER)
-STEPS += [
-    (
-        e.OrderHeld(
-            order_id=OTHER["order"], number="O-2026-000002", reasons=("credit",),
-            detail="credit: 1,200.00 EUR are available, 6,527.81 EUR are needed", net=NET,
-        ),
-        "order", 8.5, THIRD_FLOW, 2, None,
-    ),
-    (
-        e.OrderReleased(
-            order_id=OTHER["order"], number="O-2026-000002", reasons=("credit",), released_by="Ines Controller", held_seconds=43200
-        ),
-        "order", 9, THIRD_FLOW, 3, None,
-    ),
-    (
-        e.OrderStalled(
-            order_id=OTHER["order"], number="O-2026-000002", step="promise", waiting_for="delivery.promised",
-            since=START + timedelta(9), deadline=START + timedelta(12), attempt=1, compensating=False,
-        ),
-        "order", 12, THIRD_FLOW, 4, None,
-    ),
-    (
-        e.ErpOrderPlaced(
-            external_ref="PO-4500017", customer=CUSTOMER, lines=LINES, net=NET, payment_terms_days=30, requested_on=date(2026, 2, 20)
-        ),
-        "erp", 9, None, 1, None,
-    ),
-    (
-        e.ErpStockChanged(sku="PUMP-7", site="MUC", on_hand=Decimal("40"), as_of=START + timedelta(9)),
-        "erp", 9, None, 1, None,
-    ),
-    (
-        e.ErpCustomerChanged(
-            customer_id=CUSTOMER.customer_id, name=CUSTOMER.name, credit_limit=Money.of("25000.00", "EUR"), payment_terms_days=30
-        ),
-        "erp", 9, None, 1, None,
-    ),
-]  # fmt: skip
+STEPS += golden_orders.steps(OTHER["order"], THIRD_FLOW, CUSTOMER, LINES, NET, START)
 
 
 def write() -> None:
