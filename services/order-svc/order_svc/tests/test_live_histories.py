@@ -107,7 +107,7 @@ class Live:
             except DomainError:
                 pass
         else:
-            await (LOOK_AGAIN if action.verb == "look_again" else TELL_LATE).work(tx)  # type: ignore[arg-type] # both are timers
+            await (LOOK_AGAIN if action.verb == "look_again" else TELL_LATE).work(tx)
 
     def _cause(self, action: Action) -> Cause | None:
         return Cause(action.fact.id, None) if action.fact is not None else None
