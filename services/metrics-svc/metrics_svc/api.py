@@ -241,12 +241,8 @@ async def conservation(conn: Connection, as_of: datetime, known_at: datetime) ->
     rows = []
     for row in await store.conservation_view(conn, as_of, known_at):
         amounts = {name: _amount(row[name], row["currency"]) for name in dict(row) if name not in ("currency", "flows")}
-        transit = {
-            "in_transit_to_order": _amount(row["contracted"] - row["ordered"], row["currency"]),
-            "in_transit_to_delivery": _amount(row["ordered"] - row["delivered"] - row["cancelled"], row["currency"]),
-            "in_transit_to_invoice": _amount(row["delivered"] - row["invoiced"], row["currency"]),
-        }
-        rows.append(ConservationRow(currency=row["currency"], flows=row["flows"], **amounts, **transit))
+        to_invoice = _amount(row["delivered"] - row["invoiced"], row["currency"])
+        rows.append(ConservationRow(currency=row["currency"], flows=row["flows"], **amounts, in_transit_to_invoice=to_invoice))
     cash = [
         CashRow(
             currency=row["currency"],

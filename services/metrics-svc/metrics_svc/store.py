@@ -122,7 +122,10 @@ async def conservation_view(conn: Connection, as_of: datetime, known_at: datetim
         SELECT currency, count(*) AS flows, coalesce(sum(quoted), 0) AS quoted, coalesce(sum(contracted), 0) AS contracted,
                coalesce(sum(ordered), 0) AS ordered, coalesce(sum(delivered), 0) AS delivered, coalesce(sum(invoiced), 0) AS invoiced,
                coalesce(sum(gross), 0) AS gross, coalesce(sum(paid), 0) AS paid, coalesce(sum(open), 0) AS open,
-               coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(residual), 0) AS residual
+               coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(residual), 0) AS residual,
+               -- An order without a contract was never on its way to be one; what is cancelled before we confirm it is so no longer.
+               coalesce(sum(contracted - coalesce(ordered, cancelled, 0)), 0) AS in_transit_to_order,
+               coalesce(sum(ordered - coalesce(delivered, 0) - coalesce(cancelled, 0)), 0) AS in_transit_to_delivery
         FROM conservation($1, $2) GROUP BY currency ORDER BY currency
         """,
         as_of,

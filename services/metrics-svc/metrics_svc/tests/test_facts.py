@@ -227,6 +227,24 @@ async def test_a_doubled_invoice_or_a_cent_too_many_shows(
     assert Decimal(await residual(client)) >= expected
 
 
+async def test_what_was_no_contract_or_is_never_confirmed_is_not_in_transit(
+    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
+) -> None:
+    clock.set(LATER)
+    shop, held = str(new_id()), str(new_id())
+    told = [
+        record(changed(example("order.confirmed"), source="checkout"), ce_flowid=shop),
+        record(changed(example("contract.signed")), ce_flowid=held),
+        record(changed(example("order.cancelled")), ce_flowid=held),
+    ]
+    await deliver.records(consumers, told[:2])
+    [row] = (await client.get("/v1/conservation")).json()["currencies"]
+    assert (row["in_transit_to_order"], row["in_transit_to_delivery"], row["residual"]) == ("5350.66", "5350.66", "0.00")
+    await deliver.records(consumers, told[2:])
+    [row] = (await client.get("/v1/conservation")).json()["currencies"]
+    assert (row["in_transit_to_order"], row["in_transit_to_delivery"], row["residual"]) == ("0.00", "5350.66", "0.00")
+
+
 async def test_a_payload_that_cannot_be_read_is_parked_alone(
     deliver: Deliver, parked: Callable[[], Awaitable[list[asyncpg.Record]]], db: Database
 ) -> None:
