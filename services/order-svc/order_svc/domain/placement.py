@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
@@ -70,6 +71,8 @@ class Placement:
             payment_terms_days=placed.payment_terms_days,
             requested_on=placed.requested_on,
             invoicing=placed.invoicing,
+            # Ids of lines may be drawn anew by whoever translates an ERP's order; they are not what was ordered.
+            fingerprint=sha256(placed.model_dump_json(exclude={"lines": {"__all__": {"line_id"}}}).encode()).hexdigest(),
         )
 
     @property

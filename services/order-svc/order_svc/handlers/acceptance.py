@@ -1,11 +1,12 @@
 """Orders come in, wherever from, and are confirmed or held; held ones are looked at again."""
 
+import logging
 from dataclasses import replace
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import Invalid
+from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.events import ContractSigned, ErpOrderPlaced, Line
 from ltc_contracts.money import Money
 
@@ -21,6 +22,8 @@ from order_svc.store import credit, orders, placing, rechecks
 from order_svc.store import stock as shelves
 from order_svc.store.placing import Known
 
+logger = logging.getLogger(__name__)
+
 
 async def receive_contract(tx: Transaction, contract: ContractSigned, *, flow_id: UUID | None) -> None:
     """A signed contract becomes an order; a contract has one order, ever."""
@@ -28,7 +31,10 @@ async def receive_contract(tx: Transaction, contract: ContractSigned, *, flow_id
 
 
 async def receive_from_erp(tx: Transaction, placed: ErpOrderPlaced) -> None:
-    """An order placed elsewhere becomes an order here; its reference has one, ever. What is wrong with it is told by a hold."""
+    """An order placed elsewhere becomes an order here; its reference has one, ever. What is wrong with it is told by a hold.
+
+    Raises `ExternalRefReused` when another content comes under the reference: a person must see it.
+    """
     await place(tx, Placement.of_erp(placed, contract_id=new_id()), flow_id=None)
 
 
@@ -121,7 +127,12 @@ async def look_again(tx: Transaction) -> int:
     if walk is None:
         return 0
     if walk.order_id is not None and walk.customer_id is not None:
-        await _reconsider(tx, walk.order_id, walk.customer_id)
+        try:
+            async with tx.savepoint():
+                await _reconsider(tx, walk.order_id, walk.customer_id)
+        except DomainError as error:
+            # It stays held and its step's deadline is told; those behind it must not wait for it.
+            logger.warning("held order %s cannot be decided on: %s", walk.order_id, error.reason)
     await rechecks.go_on(tx.conn, walk)
     return 1
 

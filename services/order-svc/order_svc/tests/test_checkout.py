@@ -10,7 +10,7 @@ from ltc_chassis.testing import Deliver, KeyPair
 
 from order_svc.consumers import consumers
 from order_svc.tests.builders import a_cart, a_cart_line, a_customer, a_line, eur, placed_in_erp
-from order_svc.tests.rig import Emissions, check_out, read, states, told
+from order_svc.tests.rig import Emissions, Parked, check_out, read, states, told
 
 
 async def test_a_cart_becomes_a_confirmed_order_in_one_call(client: httpx.AsyncClient, emitted: Emissions) -> None:
@@ -134,6 +134,19 @@ async def test_an_erp_that_tells_an_order_again_makes_no_other(deliver: Deliver,
     assert await deliver(consumers, placed) == "processed"
     await check_out(client, "PO-1")  # a shop's reference is another
     assert [order["source"] for order in (await client.get("/v1/orders")).json()["items"]] == ["erp", "checkout"]
+
+
+async def test_another_order_under_a_reference_of_the_erp_is_kept_for_a_person(
+    deliver: Deliver, client: httpx.AsyncClient, parked: Parked
+) -> None:
+    placed = placed_in_erp()
+    await deliver(consumers, placed)
+    renumbered = tuple(line.model_copy(update={"line_id": new_id()}) for line in placed.lines)
+    assert await deliver(consumers, placed.model_copy(update={"lines": renumbered})) == "processed"
+    assert await deliver(consumers, placed.model_copy(update={"payment_terms_days": 60})) == "parked"
+    [row] = await parked()
+    assert "'PO-1' is order O-2026-000001 already, with other content" in row["error"]
+    assert len((await client.get("/v1/orders")).json()["items"]) == 1
 
 
 async def test_what_is_wrong_with_an_order_of_the_erp_is_told_by_a_hold(

@@ -5,10 +5,11 @@ import asyncio
 import httpx
 import pytest
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.db import Database
 from ltc_chassis.testing import Deliver, KeyPair
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import counted, progressed
+from order_svc.tests.builders import a_cart_line, counted, progressed
 from order_svc.tests.rig import LOOK_AGAIN, Emissions, RunTimer, check_out, order_id, read, receive, told
 
 
@@ -104,3 +105,23 @@ async def test_unknown_orders_are_not_found(client: httpx.AsyncClient) -> None:
     unknown = "01900000-0000-7000-8000-000000000000"
     for verb in ("hold", "release"):
         assert (await client.post(f"/v1/orders/{unknown}/{verb}", json={"reason": "x"})).status_code == 404
+
+
+async def test_an_order_that_cannot_be_decided_on_does_not_keep_the_others_waiting(
+    deliver: Deliver, client: httpx.AsyncClient, run_timer: RunTimer, db: Database
+) -> None:
+    await deliver(consumers, counted("1"))
+    await deliver(consumers, counted("1", sku="HOSE"))
+    pump = await check_out(client, "1")
+    hose = await check_out(client, "2", lines=[a_cart_line(sku="HOSE")])
+    await run_timer(LOOK_AGAIN)
+    async with db.connection() as conn:
+        # A line that cannot be read any more: its net is no amount of its currency.
+        await conn.execute("UPDATE order_line SET net_amount = 0.001 WHERE order_id = $1", order_id(pump))
+    for sku in ("PUMP-7", "HOSE"):
+        await deliver(consumers, counted("9", sku=sku, site="HAM"))
+    await run_timer(LOOK_AGAIN)
+    async with db.connection() as conn:
+        states = [await conn.fetchval("SELECT state FROM sales_order WHERE id = $1", order_id(order)) for order in (pump, hose)]
+        assert await conn.fetchval("SELECT count(*) FROM recheck") == 0
+    assert states == ["held", "confirmed"]
