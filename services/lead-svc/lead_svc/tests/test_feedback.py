@@ -270,7 +270,7 @@ async def test_settings_are_versions_with_their_authors(client: httpx.AsyncClien
     [
         {"period_from": "2026-01-02", "period_until": "2026-01-02"},
         {"period_from": "2025-12-01", "period_until": "2026-01-02"},
-        {"period_from": "0001-01-01", "period_until": "2025-12-01"},
+        {"period_from": "1971-01-01", "period_until": "2025-12-01"},
     ],
 )
 async def test_a_period_is_over_and_not_without_end(client: httpx.AsyncClient, period: dict[str, str]) -> None:
