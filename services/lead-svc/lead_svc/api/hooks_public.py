@@ -41,7 +41,7 @@ class _PushRoute(PublicRoute):
                     if isinstance(dependency.dependency, Guard):
                         dependency.dependency.check(request)
                 limits.limit(request, largest)
-                await limits.read(request)
+                await limits.read_bytes(request)  # also what is no text is kept
                 return await inner(request)
             except Exception as error:
                 reply = self.refusal(request, error)

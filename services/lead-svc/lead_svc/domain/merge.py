@@ -230,7 +230,7 @@ def _back(now_is: Any, before: Any, after: Any) -> Any:
 def without(survivor: Lead, merge: Merge, now: datetime) -> Lead:
     """The survivor without what it took from the merged lead of a person who is erased; what was changed since stays."""
     is_now, before, after = columns(survivor), merge.before["survivor"], merge.after["survivor"]
-    values = {**is_now, **part({name: is_now[name] for name in _PERSONAL}, {name: before[name] for name in _PERSONAL}, after)}
+    values = {**is_now, **{name: _back(is_now[name], before[name], after[name]) for name in _PERSONAL}}
     for name in ("attributes", "custom", "contact"):
         was, became, has = before[name] or {}, after[name] or {}, is_now[name] or {}
         taken = {key for key, value in became.items() if was.get(key) != value and has.get(key) == value}

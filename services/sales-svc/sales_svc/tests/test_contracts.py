@@ -17,6 +17,7 @@ from ltc_chassis.timers import Timer
 from pypdf import PdfReader
 
 from sales_svc import timers
+from sales_svc.tests.builders import quote_body
 from sales_svc.tests.deals import Json, accepted, drafted, line, ok, opened
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
@@ -388,8 +389,8 @@ async def test_a_declined_or_expired_contract_is_final_and_another_is_drawn_up(
 
 async def test_a_day_beyond_the_calendar_is_no_defect(client: httpx.AsyncClient) -> None:
     for day in ("9999-12-31", "0001-01-01"):
-        quote = await accepted(client, await opened(client), requested_on=day)
-        reply = await client.post(f"/v1/quotes/{quote['id']}/contract", json={"template": "subscription"})
-        assert (reply.status_code, reply.json()["field"]) == (400, "requested_on")
+        deal = await opened(client)
+        reply = await client.post(f"/v1/opportunities/{deal['id']}/quotes", json=quote_body(requested_on=day))
+        assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "requested_on")
     body = {"code": "x", "language": "en", "title": "X", "text": "x", "valid_from": "9999-12-31T23:59:59-14:00"}
     assert (await client.post("/v1/clauses", json=body)).status_code == 422
