@@ -86,15 +86,15 @@ PLAIN = frozenset(
     (
         *("activity", "campaign", "changed", "channel", "channel_group", "code", "company", "competitors", "country"),
         *("custom", "description", "document_sha256", "from_stage", "industry", "invoice_number", "journey", "number"),
-        *("order_number", "partner", "pdf_sha256", "pipeline", "plan", "policy", "products", "recurring", "region"),
-        *("roles", "rule_version", "segment", "segments", "skipped", "site", "sku", "source", "spend_source", "stage"),
+        *("into_number", "order_number", "partner", "pdf_sha256", "pipeline", "plan", "policy", "queue", "products", "recurring"),
+        *("region", "roles", "rule_version", "segment", "segments", "skipped", "site", "sku", "source", "spend_source", "stage"),
         *("status", "waiting_for", "step", "territory", "to_stage", "type", "medium"),
     )
 )
 # Where the name alone does not tell: these are codes.
 CODES = frozenset((("nurture.ended", "reason"),))
 # Texts that name the company's own people.
-STAFF = frozenset(("by", "escalate_to", "held_by", "owner", "released_by", "rep", "requested_by", "team"))
+STAFF = frozenset(("assignee", "by", "escalate_to", "held_by", "owner", "released_by", "rep", "requested_by", "team", "was"))
 
 
 def texts(event: type[BaseModel]) -> Iterator[str]:

@@ -63,6 +63,15 @@ from ltc_contracts.events.sales import (
     QuoteRejected,
     QuoteSent,
 )
+from ltc_contracts.events.service import (
+    TicketAssigned,
+    TicketEscalated,
+    TicketMerged,
+    TicketOpened,
+    TicketReopened,
+    TicketResolved,
+    TicketResponded,
+)
 
 __all__ = [
     "ActivityLogged",
@@ -129,5 +138,12 @@ __all__ = [
     "QuoteRejected",
     "QuoteSent",
     "TaxSubtotal",
+    "TicketAssigned",
+    "TicketEscalated",
+    "TicketMerged",
+    "TicketOpened",
+    "TicketReopened",
+    "TicketResolved",
+    "TicketResponded",
     "Touch",
 ]

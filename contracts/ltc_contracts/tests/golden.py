@@ -13,7 +13,7 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
-from ltc_contracts.tests import golden_orders, golden_quotes
+from ltc_contracts.tests import golden_orders, golden_quotes, golden_tickets
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -361,6 +361,7 @@ STEPS: list[Step] = [
 ]  # fmt: skip
 STEPS += golden_quotes.steps(OTHER["opportunity"], uid(3, 6), OTHER_FLOW, NET, OWNER)
 STEPS += golden_orders.steps(OTHER["order"], THIRD_FLOW, CUSTOMER, LINES, NET, START)
+STEPS += golden_tickets.steps(uid(7, 1), uid(7, 2), ORDER, CUSTOMER.customer_id, FLOW, THIRD_FLOW, START)
 
 
 def write() -> None:
@@ -369,8 +370,7 @@ def write() -> None:
         event.TOPIC: uid(6, number, at=START + timedelta(days=day)) for number, (event, _, day, _, _, _) in enumerate(STEPS, 1)
     }
     for event, service, day, flow_id, sequence, cause in STEPS:
-        moment = START + timedelta(days=day)
-        identifier = ids[event.TOPIC]
+        moment, identifier = START + timedelta(days=day), ids[event.TOPIC]
         envelope = Envelope(
             id=identifier,
             source=f"/{service}-svc",

@@ -17,5 +17,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=[*api.ROUTERS],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
+            mails=True,
         )
     )

@@ -1,5 +1,28 @@
-"""Time in: no delivery waits for a moment yet; people report what was done."""
+"""Time in."""
 
+from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-TIMERS: list[Timer] = []
+from delivery_svc.handlers import service_desk, ticket_clocks, tickets
+
+
+async def tell_tickets(tx: Transaction) -> int:
+    """Tickets to warn of, or whose target has passed."""
+    return await ticket_clocks.tell_due(tx, limit=50)
+
+
+async def close_tickets(tx: Transaction) -> int:
+    """Resolved tickets that cannot be opened again any more."""
+    return await tickets.close_due(tx, limit=100)
+
+
+async def assign_tickets(tx: Transaction) -> int:
+    """New tickets of queues that assign by themselves."""
+    return await service_desk.assign_due(tx, limit=100)
+
+
+TIMERS = [
+    Timer("tell-tickets", tell_tickets, every=1.0),
+    Timer("close-tickets", close_tickets, every=5.0),
+    Timer("assign-tickets", assign_tickets, every=1.0),
+]

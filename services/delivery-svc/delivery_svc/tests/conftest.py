@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
 from delivery_svc.app import create_app
+from delivery_svc.tests.desk import Desk
 
 
 @pytest.fixture
@@ -16,3 +18,8 @@ def service() -> str:
 @pytest.fixture
 def make_app() -> Callable[[], FastAPI]:
     return create_app
+
+
+@pytest.fixture
+def desk(client: httpx.AsyncClient) -> Desk:
+    return Desk(client)

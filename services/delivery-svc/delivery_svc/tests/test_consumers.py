@@ -31,6 +31,13 @@ def test_what_we_tell_is_what_we_own() -> None:
         "delivery.progressed",
         "delivery.completed",
         "delivery.cancelled",
+        "ticket.opened",
+        "ticket.assigned",
+        "ticket.responded",
+        "ticket.escalated",
+        "ticket.resolved",
+        "ticket.reopened",
+        "ticket.merged",
     }
 
 

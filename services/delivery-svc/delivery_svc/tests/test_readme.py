@@ -1,0 +1,72 @@
+"""Every example of the README does what it says: it is run as printed, by curl, in the order of the page."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ltc_chassis.testing import Deliver, KeyPair
+from ltc_chassis.testing_mail import MailServer
+from ltc_chassis.testing_readme import Example, examples, run
+
+from delivery_svc.tests.desk import Desk, Send
+from delivery_svc.tests.rig import plan
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+class Reader:
+    """Somebody who goes through the page from top to bottom: what an example needs is there."""
+
+    def __init__(self, desk: Desk, client: httpx.AsyncClient, deliver: Deliver, server: MailServer, send: Send) -> None:
+        self.desk, self.client, self.deliver, self.server, self.send = desk, client, deliver, server, send
+        self.answers: dict[str, Any] = {}
+
+    async def variables(self, example: Example) -> dict[str, str]:
+        """A value for each variable of the example."""
+        return {name: str(await getattr(self, f"_{name.lower()}")(example)) for name in sorted(example.variables - {"TOKEN"})}
+
+    async def _delivery(self, _: Example) -> str:
+        return str((await plan(self.deliver, self.client))["id"])
+
+    async def _order(self, _: Example) -> str:
+        return str((await plan(self.deliver, self.client))["order_id"])
+
+    async def _ticket(self, _: Example) -> str:
+        return str((await self.desk.open())["id"])
+
+    async def _other(self, _: Example) -> str:
+        return str((await self.desk.open())["id"])
+
+    async def _absence(self, _: Example) -> str:
+        return str(self.answers["/v1/service-agents/anna/absences"]["id"])
+
+    async def _mail(self, _: Example) -> str:
+        """A mail that the server would not take."""
+        self.server.rcpt_answers.append("550 no such mailbox")
+        await self.desk.say(await self.desk.open())
+        await self.send()
+        return str((await self.client.get("/v1/mails", params={"state": "failed"})).json()["items"][-1]["id"])
+
+
+@pytest.mark.timeout(300)
+async def test_every_example_of_the_readme_works_as_printed(
+    desk: Desk,
+    client: httpx.AsyncClient,
+    deliver: Deliver,
+    mail_server: MailServer,
+    send_mails: Send,
+    address: str,
+    keys: KeyPair,
+    tmp_path: Path,
+) -> None:
+    reader = Reader(desk, client, deliver, mail_server, send_mails)
+    refused = []
+    for example in examples(README):
+        variables = {"TOKEN": keys.token(), **await reader.variables(example)}
+        answer = await run(example, address, variables, tmp_path)
+        if not answer.is_success:
+            refused.append(f"line {example.line}: {example.method} {example.path}: {answer.status} {answer.printed[:300]}")
+        elif example.method == "POST" and answer.printed.startswith("{"):
+            reader.answers[example.path] = answer.body
+    assert not refused, "\n".join(refused)
