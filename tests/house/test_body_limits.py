@@ -14,6 +14,7 @@ LARGER = {
     ("lead", "POST /v1/badge-scans"): 4 * MB,  # 1,000 scans
     ("lead", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
     ("lead", "POST /v1/campaign-spend/file"): MB + 64 * KB,  # a file of 1 MB
+    ("delivery", "POST /v1/inbound-mails"): 10 * MB,  # a mail with attachments
     ("sales", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
     ("sales", "POST /v1/price-books/{code}/import"): 8 * MB,  # 20,000 rows
 }

@@ -3,7 +3,8 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from delivery_svc.handlers import service_desk, ticket_clocks, tickets
+from delivery_svc.handlers import inbound_mails, service_desk, ticket_clocks, tickets
+from delivery_svc.settings import Settings
 
 
 async def tell_tickets(tx: Transaction) -> int:
@@ -21,8 +22,14 @@ async def assign_tickets(tx: Transaction) -> int:
     return await service_desk.assign_due(tx, limit=100)
 
 
+async def empty_inbound(tx: Transaction) -> int:
+    """Bytes of mails that are older than they are kept."""
+    return await inbound_mails.empty_old(tx, keep_days=tx.settings_as(Settings).inbound_keep_days, limit=200)
+
+
 TIMERS = [
     Timer("tell-tickets", tell_tickets, every=1.0),
     Timer("close-tickets", close_tickets, every=5.0),
     Timer("assign-tickets", assign_tickets, every=1.0),
+    Timer("empty-inbound", empty_inbound, every=60.0),
 ]

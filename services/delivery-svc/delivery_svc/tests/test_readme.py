@@ -11,6 +11,7 @@ from ltc_chassis.testing_readme import Example, examples, run
 
 from delivery_svc.tests.desk import Desk, Send
 from delivery_svc.tests.rig import plan
+from delivery_svc.tests.test_inbound_mails import letter
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -41,6 +42,15 @@ class Reader:
     async def _absence(self, _: Example) -> str:
         return str(self.answers["/v1/service-agents/anna/absences"]["id"])
 
+    async def _inbound(self, _: Example) -> str:
+        return str(self.answers["/v1/inbound-mails"]["id"])
+
+    async def _mailed(self, _: Example) -> str:
+        return str(self.answers["/v1/inbound-mails"]["ticket_id"])
+
+    async def _attachment(self, example: Example) -> str:
+        return str((await self.desk.call("GET", f"/v1/tickets/{await self._mailed(example)}/attachments"))[0]["id"])
+
     async def _mail(self, _: Example) -> str:
         """A mail that the server would not take."""
         self.server.rcpt_answers.append("550 no such mailbox")
@@ -60,6 +70,9 @@ async def test_every_example_of_the_readme_works_as_printed(
     keys: KeyPair,
     tmp_path: Path,
 ) -> None:
+    mail = letter("See the picture.")
+    mail.add_attachment(b"PNG", maintype="image", subtype="png", filename="pump.png")
+    (tmp_path / "reply.eml").write_bytes(mail.as_bytes())
     reader = Reader(desk, client, deliver, mail_server, send_mails)
     refused = []
     for example in examples(README):

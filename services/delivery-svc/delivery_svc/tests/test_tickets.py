@@ -63,9 +63,11 @@ async def test_a_known_reference_is_the_same_ticket_however_many_ask_at_once(des
 
 @pytest.mark.parametrize("state", get_args(State))
 @pytest.mark.parametrize("move", get_args(Move))
-async def test_a_move_is_possible_where_the_table_says_so(desk: Desk, client: httpx.AsyncClient, state: str, move: str) -> None:
+async def test_a_move_is_possible_where_the_table_says_so(
+    desk: Desk, client: httpx.AsyncClient, state: State, move: Move
+) -> None:
     ticket = await desk.open(requester_email=None)
-    way = {
+    way: dict[State, list[str]] = {
         "new": [],
         "open": [],
         "waiting": ["wait"],
@@ -79,7 +81,7 @@ async def test_a_move_is_possible_where_the_table_says_so(desk: Desk, client: ht
         await desk.move(ticket, step)
     assert (await desk.read(ticket))["state"] == state
     reply = await client.post(f"/v1/tickets/{ticket['id']}/move", json={"move": move})
-    allowed: Any = TRANSITIONS.get((state, move))  # type: ignore[call-overload]
+    allowed = TRANSITIONS.get((state, move))
     if allowed is None or (state, move) == ("new", "resolve"):
         assert reply.status_code == 409
         assert reply.json()["type"].endswith("wrong-transition" if allowed is None else "not-answered-yet")
