@@ -12,6 +12,7 @@ from ltc_contracts.events.model import Code, Name
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from delivery_svc.domain.ticket import Channel, Comment, Language, Move, Priority, State, Ticket
+from delivery_svc.handlers import ticket_links
 from delivery_svc.handlers import tickets as handlers
 from delivery_svc.store import ticket_clocks as clocks_store
 from delivery_svc.store import tickets as store
@@ -196,6 +197,13 @@ class ChangeView(BaseModel):
     detail: dict[str, Any]
 
 
+class LinkView(BaseModel):
+    """Whoever has it may read what was said in public, and answer, until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
 class CountsView(BaseModel):
     """How many tickets are in each state."""
 
@@ -300,6 +308,13 @@ async def move(ticket_id: UUID, body: MoveBody, tx: Tx, caller: Writer) -> Ticke
 async def merge(ticket_id: UUID, body: MergeBody, tx: Tx, caller: Writer) -> TicketView:
     """It is about the same as another: that one goes on with everything that was said. Returns the other."""
     return TicketView.of(await handlers.merge(tx, ticket_id, body.into_id, caller.subject, expected=body.version))
+
+
+@router.post("/tickets/{ticket_id}/link", dependencies=[scope("tickets:write")])
+async def make_link(ticket_id: UUID, tx: Tx) -> LinkView:
+    """The address of the page on which its customer reads and answers it. Every answer by mail has one."""
+    url, expires_at = ticket_links.address_of(tx, await store.get_ticket(tx.conn, ticket_id))
+    return LinkView(url=url, expires_at=expires_at)
 
 
 @router.get("/tickets/{ticket_id}/clocks", dependencies=[scope("tickets:read")])

@@ -140,9 +140,13 @@ async def answer(
 async def reply(
     tx: Transaction, ticket_id: UUID, text: str, *, who: str | None, by: str, channel: Channel, message_id: str | None = None
 ) -> tuple[Ticket, Comment]:
-    """The customer says something: what waited goes on, what was resolved comes back, and after too long another ticket follows."""
+    """The customer says something: what waited goes on, what was resolved comes back, and after too long another ticket follows,
+    which takes what comes later, too."""
     ticket = await lock(tx, ticket_id)
     if rules.is_over(ticket, tx.now):
+        following = await store.find_follow_up(tx.conn, ticket.id, tx.now)
+        if following is not None:
+            return await reply(tx, following, text, who=who, by=by, channel=channel, message_id=message_id)
         return await _follow_up(tx, ticket, text, by=by, channel=channel, message_id=message_id)
     after = rules.moved(ticket, "reply", tx.now)
     comment = await _say(tx, ticket, text, "customer", who or ticket.requester_email, channel, message_id=message_id)

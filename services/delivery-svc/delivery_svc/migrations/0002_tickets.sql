@@ -110,6 +110,7 @@ CREATE INDEX ticket_customer ON ticket (customer_id, id) WHERE customer_id IS NO
 CREATE INDEX ticket_requester ON ticket (lower(requester_email), id) WHERE requester_email IS NOT NULL;
 CREATE INDEX ticket_due ON ticket (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ticket_close ON ticket (close_at) WHERE close_at IS NOT NULL;
+CREATE INDEX ticket_parent ON ticket (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX ticket_merged ON ticket (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX delivery_number ON delivery (order_number);
 

@@ -203,6 +203,42 @@ async def list_comments(
     return [Comment(**dict(row)) for row in rows]
 
 
+async def list_latest(conn: Connection, ticket_id: UUID, limit: int) -> list[Comment]:
+    """What was said in public, the latest first."""
+    rows = await conn.fetch(
+        """
+        SELECT id, ticket_id, told_to, author, by, public, channel, text, message_id, created_at FROM ticket_comment
+        WHERE ticket_id = $1 AND public ORDER BY id DESC LIMIT $2
+        """,
+        *(ticket_id, limit),
+    )
+    return [Comment(**dict(row)) for row in rows]
+
+
+async def find_twin(conn: Connection, ticket_id: UUID, text: str, since: datetime) -> UUID | None:
+    """Where the customer said the very same on the page not long ago: in this ticket or in one that follows it."""
+    found: UUID | None = await conn.fetchval(
+        """
+        SELECT c.ticket_id FROM ticket_comment c JOIN ticket t ON t.id = c.ticket_id
+        WHERE (t.id = $1 OR t.parent_id = $1) AND c.author = 'customer' AND c.channel = 'portal' AND c.text = $2 AND c.created_at > $3
+        ORDER BY c.id DESC LIMIT 1
+        """,
+        *(ticket_id, text, since),
+    )
+    return found
+
+
+async def find_follow_up(conn: Connection, ticket_id: UUID, now: datetime) -> UUID | None:
+    """The latest ticket that follows this one and is not over itself."""
+    found: UUID | None = await conn.fetchval(
+        """
+        SELECT id FROM ticket WHERE parent_id = $1 AND state <> 'closed' AND (close_at IS NULL OR close_at > $2) ORDER BY id DESC LIMIT 1
+        """,
+        *(ticket_id, now),
+    )
+    return found
+
+
 async def last_messages(conn: Connection, ticket_id: UUID, limit: int) -> list[str]:
     """The Message-IDs of what was said in public, the oldest first, at most so many of the latest."""
     rows = await conn.fetch(
