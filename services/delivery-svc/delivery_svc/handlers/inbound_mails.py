@@ -38,7 +38,8 @@ class _Outcome:
 async def take(tx: Transaction, raw: bytes, by: str) -> tuple[Any, bool]:
     """The row of the mail, and whether it is new. Whatever it is, it is kept; what nothing can be made of is refused with a reason."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    key = incoming.message_id_of(raw) or f"sha256:{sha256}"
+    # Kept as a digest: a Message-ID may name the sender, and a mail of somebody who was erased stays known.
+    key = hashlib.sha256((incoming.message_id_of(raw) or sha256).encode()).hexdigest()
     await store.lock_key(tx.conn, key)
     known = await store.is_known(tx.conn, key)
     if known is not None:

@@ -17,7 +17,7 @@ CREATE TABLE inbound_mail (
     CHECK ((state IN ('taken', 'noted')) = (comment_id IS NOT NULL)),
     CHECK ((state IN ('ignored', 'refused')) = (reason IS NOT NULL))
 );
-COMMENT ON COLUMN inbound_mail.dedupe_key IS 'the Message-ID, or of a mail without one the digest of its bytes';
+COMMENT ON COLUMN inbound_mail.dedupe_key IS 'a digest of the Message-ID, or of the bytes of a mail without one';
 CREATE INDEX inbound_mail_state ON inbound_mail (state, id);
 CREATE INDEX inbound_mail_kept ON inbound_mail (received_at) WHERE raw IS NOT NULL;
 

@@ -102,6 +102,12 @@ async def lock_tickets(conn: Connection, ticket_ids: Collection[UUID]) -> dict[U
     return found
 
 
+async def lock_of_requester(conn: Connection, address: str) -> list[Ticket]:
+    """Every ticket that was asked for from an address (in lower case), locked."""
+    rows = await conn.fetch("SELECT id FROM ticket WHERE lower(requester_email) = $1", address)
+    return list((await lock_tickets(conn, [row["id"] for row in rows])).values())
+
+
 async def find_by_reference(conn: Connection, external_ref: str) -> UUID | None:
     found: UUID | None = await conn.fetchval("SELECT id FROM ticket WHERE external_ref = $1", external_ref)
     return found

@@ -1,0 +1,91 @@
+"""What of this database is about persons, and what an erasure makes of it: every column of every table.
+
+A new table or column is named here, or a test fails. `ltc_chassis/personal.py` says how. A person is known here by their address
+(`:emails`): that of who asked in a ticket. Who an order goes to is part of a commercial document, and the law has it kept.
+"""
+
+from collections.abc import Mapping
+
+from ltc_chassis.personal import CHASSIS, EMPTY, Table, keep, replace
+
+_ASKED = "(SELECT k.id FROM ticket k WHERE lower(k.requester_email) = ANY(:emails))"
+_SAID = f"(SELECT c.id FROM ticket_comment c WHERE c.ticket_id IN {_ASKED} OR lower(c.by) = ANY(:emails))"  # noqa: S608 - literal text
+_COMMERCIAL = keep("who an order is delivered and billed to: commercial and tax law")
+_GONE = replace("'(erased)'")
+
+# What names the person by which other rows are found is erased last.
+TABLES: Mapping[str, Table] = {
+    **CHASSIS,
+    "agent_absence": Table(plain="id starts_at ends_at created_at", staff="agent created_by"),
+    "delivery": Table(
+        rows="lower(t.customer_email) = ANY(:emails)",
+        plain="id flow_id version order_id order_number state customer_id customer_country net_amount currency payment_terms_days "
+        "promised_on promise_version percent completed_at on_time cancellation_state cancellation_requested_at "
+        "cancellation_decided_at created_at updated_at",
+        personal={
+            **dict.fromkeys(("customer_name", "customer_vat_id", "customer_email"), _COMMERCIAL),
+            **dict.fromkeys(("note", "cancellation_reason"), keep("part of the record of a delivery, about the goods")),
+        },
+    ),
+    "delivery_line": Table(
+        plain="delivery_id position line_id sku description quantity unit_price price_currency base_quantity discount_percent "
+        "tax_category tax_rate net_amount net_currency"
+    ),
+    "inbound_mail": Table(
+        rows=f"lower(t.sender) = ANY(:emails) OR t.ticket_id IN {_ASKED}",
+        plain="id dedupe_key sha256 size state reason ticket_id comment_id received_at",
+        staff="received_by",
+        personal={
+            "raw": EMPTY,
+            "emptied_at": replace("coalesce(t.emptied_at, now())", shown=False),
+            "sender": EMPTY,
+        },
+    ),
+    "promise": Table(plain="delivery_id version promised_on promised_at"),
+    "service_agent": Table(plain="version capacity active changed_at", staff="subject email changed_by"),
+    "ticket_attachment": Table(
+        rows=f"t.comment_id IN {_SAID}",
+        plain="id comment_id position size",
+        personal={
+            "name": _GONE,
+            "media_type": replace("'application/octet-stream'"),
+            "sha256": _GONE,
+            "content": replace("''::bytea"),
+        },
+    ),
+    "ticket_change": Table(plain="id ticket_id move at version detail", staff="by"),
+    "ticket_clock": Table(
+        plain="id ticket_id kind policy policy_version state target_minutes started_at used running_since due_at position next_at "
+        "trouble business_minutes within_target ended_at"
+    ),
+    "ticket_comment": Table(
+        rows=f"t.ticket_id IN {_ASKED} OR lower(t.by) = ANY(:emails)",
+        plain="id ticket_id told_to author public channel created_at",
+        personal={
+            "by": replace("CASE WHEN t.author = 'agent' THEN t.by END"),
+            "text": _GONE,
+            "message_id": EMPTY,
+        },
+    ),
+    "ticket_notice": Table(plain="clock_id level due_at told_at mailed", staff="escalate_to"),
+    "ticket_policy": Table(
+        plain="code version name position queues priorities response_minutes resolution_minutes warn_percent calendar steps active "
+        "changed_at",
+        staff="changed_by",
+    ),
+    "ticket_queue": Table(
+        plain="code version name address alerts_to auto_assign reopen_days active changed_at", staff="lead members changed_by"
+    ),
+    "ticket": Table(
+        rows="lower(t.requester_email) = ANY(:emails)",
+        plain="id flow_id version number state channel priority queue language customer_id order_id order_number parent_id merged_into "
+        "reopened created_at updated_at responded_at resolved_at close_at closed_at due_at",
+        staff="assignee created_by",
+        personal={
+            "subject": _GONE,
+            "requester_name": EMPTY,
+            "requester_email": EMPTY,
+            "external_ref": EMPTY,
+        },
+    ),
+}
