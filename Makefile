@@ -6,8 +6,8 @@ PACKAGES := contracts libs/rules libs/chassis $(wildcard services/*-svc) tools/l
 SOURCES := contracts/ltc_contracts libs/rules/ltc_rules libs/chassis/ltc_chassis $(foreach s,$(wildcard services/*-svc),$(s)/$(subst -,_,$(notdir $(s)))) \
 	tools/ltc/ltc_cli tests bench conftest.py
 STAMP := .venv/.ready
-# Two workers: the machine the suite is made for has two cores, and each test has a database of its own.
-WORKERS ?= 2
+# Three workers for two cores: a test waits for its database half of the time. Each test has a database of its own.
+WORKERS ?= 3
 
 .PHONY: help setup lock lint schemas problems test attack e2e fault demo up down bench clean
 help: ## list the targets
