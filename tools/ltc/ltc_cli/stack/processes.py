@@ -4,6 +4,7 @@ import atexit
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,12 @@ def kill(known: Mapping[str, Any]) -> None:
 
 
 def _wait(process: psutil.Process, timeout: float) -> None:
-    process.wait(timeout)
+    """Until it is gone. Another process's child stays as a zombie until that one reaps it, and is gone all the same."""
+    deadline = time.monotonic() + timeout
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            raise psutil.TimeoutExpired(timeout, process.pid)
+        time.sleep(0.02)
     _reap(process.pid)
 
 
