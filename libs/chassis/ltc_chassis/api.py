@@ -3,6 +3,7 @@
 A route that takes a larger body than usual says so: `dependencies=[scope("imports:write"), body_up_to(21 * MB)]`; see `limits`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -45,16 +46,16 @@ def principal_of(request: Request) -> Principal:
     return principal
 
 
-class Guard:
+class Guard(ABC):
     """A dependency that refuses some requests without asking the database, so it is asked before a connection is taken."""
 
     async def __call__(self, request: Request) -> Any:
         # Dependencies are async although they wait for nothing: FastAPI sends others to a thread, which costs more than they do.
         return self.check(request)
 
+    @abstractmethod
     def check(self, request: Request) -> Any:
         """Raise a `DomainError` to refuse. Asked twice about a request, it answers the same."""
-        raise NotImplementedError
 
 
 class Scope(Guard):

@@ -17,7 +17,6 @@ _TELLING = (
     ImportError,
     IndexError,
     NameError,
-    NotImplementedError,
     OSError,
     RuntimeError,
     TypeError,

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -219,14 +220,16 @@ def _adjustment(of: Item, kind: Kind, amount: Money | None, now: datetime, item_
     return Item(item_id, of.lead_id, of.what, kind, of.original_id, of.name, of.occurred_at, now, amount, of.person)
 
 
-class _Shape:
+class _Shape(ABC):
     """How a platform wants its file."""
 
+    @abstractmethod
     def heads(self, part: Part) -> list[list[str]]:
-        raise NotImplementedError
+        """The rows above the first line."""
 
+    @abstractmethod
     def line(self, item: Item, landing_url: str | None) -> list[str]:
-        raise NotImplementedError
+        """One conversion or adjustment."""
 
 
 class _Google(_Shape):

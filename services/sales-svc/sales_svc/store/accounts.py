@@ -246,7 +246,7 @@ async def list_duplicates(conn: Connection, account: Account, limit: int) -> lis
         """,
         *(account.id, account_key(account.name), account.vat_id, account.domain, limit),
     )
-    return [(_account({name: row[name] for name in row.keys() if name != "kinds"}), row["kinds"]) for row in rows]  # noqa: SIM118
+    return [(_account({name: value for name, value in row.items() if name != "kinds"}), row["kinds"]) for row in rows]
 
 
 async def list_members(conn: Connection, account_id: UUID) -> list[Member]:
