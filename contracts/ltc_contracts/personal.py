@@ -41,7 +41,15 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     "contract.renewal_due": {"customer": _BILLED},
     "delivery.cancelled": {"reason": _REASON},
     "delivery.completed": {"customer.name": _BILLED, "customer.email": _BILLED, "customer.vat_id": _BILLED},
+    "delivery.change_decided": {"reason": _REASON},
+    "delivery.failed": {"note": _REASON},
+    "delivery.handed_over": dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
     "delivery.progressed": {"note": _REASON},
+    "delivery.promised": {"reason": _REASON},
+    "delivery.returned": {
+        "reason": _REASON,
+        **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
+    },
     "erp.customer_changed": {"name": _BILLED},
     "erp.order_placed": {
         "external_ref": _REFERENCE_KEPT,
@@ -68,6 +76,11 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     "opportunity.won": {"reason": Personal("free text of a rep", None)},
     "order.cancellation_requested": {"reason": _REASON},
     "order.cancelled": {"reason": _REASON},
+    "order.change_requested": {"reason": _REASON},
+    "order.changed": {
+        "reason": _REASON,
+        **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
+    },
     "order.confirmed": {
         "external_ref": _REFERENCE_KEPT,
         **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
@@ -86,7 +99,19 @@ PLAIN = frozenset(
     (
         *("activity", "campaign", "changed", "channel", "channel_group", "code", "company", "competitors", "country"),
         *("custom", "description", "document_sha256", "from_stage", "industry", "invoice_number", "journey", "number"),
-        *("into_number", "order_number", "partner", "pdf_sha256", "pipeline", "plan", "policy", "queue", "products", "recurring"),
+        *(
+            "into_number",
+            "order_number",
+            "partner",
+            "pdf_sha256",
+            "proof_sha256",
+            "pipeline",
+            "plan",
+            "policy",
+            "queue",
+            "products",
+            "recurring",
+        ),
         *("region", "roles", "rule_version", "segment", "segments", "skipped", "site", "sku", "source", "spend_source", "stage"),
         *("status", "waiting_for", "step", "territory", "to_stage", "type", "medium"),
     )
@@ -94,7 +119,9 @@ PLAIN = frozenset(
 # Where the name alone does not tell: these are codes.
 CODES = frozenset((("nurture.ended", "reason"),))
 # Texts that name the company's own people.
-STAFF = frozenset(("assignee", "by", "escalate_to", "held_by", "owner", "released_by", "rep", "requested_by", "team", "was"))
+STAFF = frozenset(
+    ("assignee", "by", "changed_by", "escalate_to", "held_by", "owner", "released_by", "rep", "requested_by", "team", "was")
+)
 
 
 def texts(event: type[BaseModel]) -> Iterator[str]:

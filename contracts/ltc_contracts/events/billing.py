@@ -13,6 +13,7 @@ class InvoiceIssued(Event):
     """A final, numbered document claims `gross` by `due_on`. net + tax = gross, exactly (EN 16931)."""
 
     TOPIC: ClassVar[str] = "invoice.issued"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "invoice_id"
 
     invoice_id: UUID
@@ -26,6 +27,11 @@ class InvoiceIssued(Event):
     taxes: Annotated[tuple[TaxSubtotal, ...], Field(min_length=1)]
     issued_on: Day
     due_on: Day
+    # 1.1
+    handover_id: Annotated[
+        UUID | None, Field(description="the hand-over that it invoices; none: the order, as it was confirmed")
+    ] = None
+    change_id: Annotated[UUID | None, Field(description="the change of the order that made it dearer")] = None
 
 
 class InvoiceOverdue(Event):
@@ -110,6 +116,7 @@ class InvoiceCredited(Event):
     """A credit note takes back a part of an invoice, or all of it. net + tax = gross; `open_after` is what the invoice still claims."""
 
     TOPIC: ClassVar[str] = "invoice.credited"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "invoice_id"
 
     credit_id: UUID
@@ -124,3 +131,6 @@ class InvoiceCredited(Event):
     open_after: Money
     reason: Text
     credited_on: Day
+    # 1.1
+    cause: Annotated[Literal["return", "change", "cancellation", "manual"] | None, Field(description="what made it")] = None
+    cause_id: Annotated[UUID | None, Field(description="of the return, the change, or the cancelled order")] = None

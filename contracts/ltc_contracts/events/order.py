@@ -120,16 +120,58 @@ class OrderCancellationRequested(Event):
     reason: Text
 
 
+class OrderChangeRequested(Event):
+    """The order shall become `lines`, whole: quantities of its life, delivered ones among them; what is missing is dropped.
+
+    Delivery decides, since it knows what has left.
+    """
+
+    TOPIC: ClassVar[str] = "order.change_requested"
+    SUBJECT: ClassVar[str] = "order_id"
+
+    order_id: UUID
+    number: Code
+    change_id: UUID
+    lines: Lines
+    requested_on: Annotated[Day | None, Field(description="the day wished from now on; None: as before")] = None
+    reason: Text
+
+
+class OrderChanged(Event):
+    """The order became `lines`. Worth `delta` more (or less) than before; what was invoiced beyond it is credited."""
+
+    TOPIC: ClassVar[str] = "order.changed"
+    SUBJECT: ClassVar[str] = "order_id"
+
+    order_id: UUID
+    number: Code
+    contract_id: UUID
+    change_id: UUID
+    customer: Customer
+    before: Lines
+    lines: Lines
+    net: Money
+    delta: Money
+    payment_terms_days: Annotated[int, Field(ge=0, le=365)]
+    invoicing: Invoicing = "on_delivery"
+    promised_on: Day
+    reason: Text
+    changed_by: Annotated[Name | None, Field(description="who wished it")] = None
+
+
 class OrderCancelled(Event):
-    """Nothing was delivered and nothing will be."""
+    """Nothing was delivered and nothing will be. What was invoiced is credited."""
 
     TOPIC: ClassVar[str] = "order.cancelled"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "order_id"
 
     order_id: UUID
     number: Code
     reason: Text
     net: Money
+    # 1.1
+    invoicing: Invoicing = "on_delivery"
 
 
 class OrderFulfilled(Event):

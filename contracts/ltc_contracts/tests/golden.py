@@ -13,7 +13,7 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
-from ltc_contracts.tests import golden_orders, golden_quotes, golden_tickets
+from ltc_contracts.tests import golden_deliveries, golden_orders, golden_quotes, golden_tickets
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -186,7 +186,7 @@ STEPS: list[Step] = [
     (
         e.DeliveryCompleted(
             delivery_id=DELIVERY, order_id=ORDER, order_number="O-2026-000001", customer=CUSTOMER, lines=LINES, net=NET,
-            payment_terms_days=30, promised_on=date(2026, 1, 30), completed_at=START + timedelta(24), on_time=True,
+            payment_terms_days=30, promised_on=date(2026, 1, 30), completed_at=START + timedelta(24), on_time=True, parts_told=True,
         ),
         "delivery", 24, FLOW, 3, None,
     ),
@@ -198,7 +198,7 @@ STEPS: list[Step] = [
         e.InvoiceIssued(
             invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, delivery_id=DELIVERY, customer=CUSTOMER, net=NET, tax=TAX,
             gross=GROSS, taxes=(e.TaxSubtotal(category="S", rate=Decimal(22), base=NET, tax=TAX),), issued_on=date(2026, 1, 29),
-            due_on=date(2026, 2, 28),
+            due_on=date(2026, 2, 28), handover_id=uid(8, 5),
         ),
         "billing", 24, FLOW, 1, "delivery.completed",
     ),
@@ -248,11 +248,9 @@ STEPS: list[Step] = [
             credit_id=uid(2, 10), number="CN-2026-000001", invoice_id=INVOICE, invoice_number="INV-2026-000001", order_id=ORDER,
             net=Money.of("100.00", "EUR"), tax=Money.of("22.00", "EUR"), gross=Money.of("122.00", "EUR"),
             taxes=(
-                e.TaxSubtotal(
-                    category="S", rate=Decimal(22), base=Money.of("100.00", "EUR"), tax=Money.of("22.00", "EUR"),
-                ),
+                e.TaxSubtotal(category="S", rate=Decimal(22), base=Money.of("100.00", "EUR"), tax=Money.of("22.00", "EUR")),
             ),
-            open_after=Money.of("0.00", "EUR"), reason="one month was not delivered", credited_on=date(2026, 3, 10),
+            open_after=Money.of("0.00", "EUR"), reason="one month was not delivered", credited_on=date(2026, 3, 10), cause="manual",
         ),
         "billing", 64, FLOW, 5, None,
     ),
@@ -362,6 +360,7 @@ STEPS: list[Step] = [
 STEPS += golden_quotes.steps(OTHER["opportunity"], uid(3, 6), OTHER_FLOW, NET, OWNER)
 STEPS += golden_orders.steps(OTHER["order"], THIRD_FLOW, CUSTOMER, LINES, NET, START)
 STEPS += golden_tickets.steps(uid(7, 1), uid(7, 2), ORDER, CUSTOMER.customer_id, FLOW, THIRD_FLOW, START)
+STEPS += golden_deliveries.steps(ORDER, CONTRACT, DELIVERY, FLOW, uid, CUSTOMER, LINES[0], START)
 
 
 def write() -> None:

@@ -147,4 +147,8 @@ def test_topics_have_one_owner_a_past_participle_and_known_readers() -> None:
         assert topic.event.SUBJECT in topic.event.model_fields
     assert {"lead.qualified", "order.confirmed", "invoice.overdue"} <= set(BY_NAME)
     assert sum(len(owned_by(service)) for service in services | outside) == len(TOPICS)
-    assert [topic.name for topic in read_by("delivery")] == ["order.confirmed", "order.cancellation_requested"]
+    assert [topic.name for topic in read_by("delivery")] == [
+        "order.confirmed",
+        "order.cancellation_requested",
+        "order.change_requested",
+    ]

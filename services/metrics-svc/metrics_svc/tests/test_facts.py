@@ -275,6 +275,8 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *("quote.approval_requested", "quote.approved", "quote.rejected", "quote.expired"),
         # Known to nobody but commission yet: nothing publishes them so far.
         *("payment.refunded", "invoice.credited"),
+        # Parts, returns and changes: nothing publishes them so far.
+        *("delivery.handed_over", "delivery.returned", "order.changed", "order.change_requested"),
     }
     # Steps between stages. A new topic comes here only when it moves no flow from one stage to another.
     assert silent - with_money == {
@@ -289,6 +291,6 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *("lead.scored", "lead.touched", "lead.unmerged", "person.erased", "activity.logged"),
         *("nurture.enrolled", "nurture.step_sent", "nurture.ended", "opportunity.stage_changed"),
         *("order.cancellation_requested", "order.fulfilled", "order.released", "order.stalled", "erp.stock_changed"),
-        *("delivery.promised", "delivery.progressed", "delivery.cancelled"),
+        *("delivery.promised", "delivery.progressed", "delivery.cancelled", "delivery.failed", "delivery.change_decided"),
         *(f"ticket.{what}" for what in ("opened", "assigned", "responded", "escalated", "resolved", "reopened", "merged")),
     }
