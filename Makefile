@@ -9,7 +9,7 @@ STAMP := .venv/.ready
 # Three workers for two cores: a test waits for its database half of the time. Each test has a database of its own.
 WORKERS ?= 3
 
-.PHONY: help setup lock lint schemas problems test attack e2e fault demo up down bench clean
+.PHONY: help setup lock lint schemas problems test attack e2e fault chaos demo up down bench clean
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s "$$(printf '\t')"
 
@@ -50,6 +50,9 @@ e2e: $(STAMP) ## whole deals through the running stack, over HTTP and Kafka only
 
 fault: $(STAMP) ## end to end while processes are killed and infrastructure is stopped, and with poison on the topics
 	.venv/bin/pytest -n0 tests/e2e -m fault $(ARGS)
+
+chaos: $(STAMP) ## kill order-svc and delivery-svc at random moments while a shop sells, three minutes; LTC_CHAOS_S, LTC_CHAOS_RATE, LTC_CHAOS_SEED
+	LTC_CHAOS_S=$${LTC_CHAOS_S:-180} .venv/bin/pytest -n0 -s tests/e2e/test_order_chaos.py $(ARGS)
 
 demo: $(STAMP) ## play a company at a day per second; DATA=<folder> imports real leads, KEEP=1 leaves it running, SHORT=1
 	.venv/bin/ltc demo $(if $(DATA),--data "$(DATA)") $(if $(KEEP),--keep) $(if $(SHORT),--short)

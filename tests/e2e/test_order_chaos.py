@@ -1,0 +1,98 @@
+"""Order-svc and delivery-svc are killed at random moments while a shop sells: every order ends legally, nothing doubles.
+
+`make chaos` does so for three minutes; among the other end-to-end tests it is a short form.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from ltc_cli.company.feed import EventFeed
+from ltc_cli.company.suite import SERVICES, Suite
+from ltc_cli.stack import Stack
+
+from .shop import WAYS, Bought, Shop
+
+SECONDS = float(os.environ.get("LTC_CHAOS_S", "20"))
+PER_SECOND = float(os.environ.get("LTC_CHAOS_RATE", "4"))
+SEED = int(os.environ.get("LTC_CHAOS_SEED", "4711"))
+VICTIMS = ("order", "delivery")
+ONCE = ("order.received", "order.confirmed")
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(SECONDS * 4 + 300)]
+
+
+async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_legal(
+    stack: Stack, suite: Suite, feed: EventFeed
+) -> None:
+    dice = random.Random(SEED)
+    shop = Shop(suite, feed, random.Random(SEED))
+    until = time.monotonic() + SECONDS
+    kills: Counter[str] = Counter()
+
+    async def strike() -> None:
+        while time.monotonic() < until:
+            await asyncio.sleep(dice.uniform(0.5, 5))
+            victim = dice.choice(VICTIMS)
+            await asyncio.to_thread(stack.kill_service, victim)
+            kills[victim] += 1
+            await asyncio.sleep(dice.uniform(0, 1.5))
+            await asyncio.to_thread(stack.start_service, victim)
+
+    async def sell() -> list[Bought]:
+        selling: list[asyncio.Task[Bought]] = []
+        ways = random.Random(SEED)
+        while time.monotonic() < until:
+            selling.append(asyncio.create_task(shop.play(ways.choice(WAYS))))
+            await asyncio.sleep(1 / PER_SECOND)
+        return list(await asyncio.gather(*selling))
+
+    bought, _ = await asyncio.gather(sell(), strike())
+    assert kills.total() >= SECONDS / 10
+    await _counted(suite, bought)
+    for each in bought:
+        await _is_legal(suite, feed, each)
+    conservation = await suite.get("metrics", "/v1/conservation")
+    assert {row["residual"] for row in conservation["currencies"]} == {"0.00"}, conservation
+    trial = await suite.get("billing", "/v1/ledger/trial-balance")
+    assert {row["balance"] for row in trial["totals"]} == {"0.00"}, trial
+    for service in SERVICES:
+        for state in ("dead", "waiting"):
+            parked = await suite.get(service, "/v1/parked", state=state)
+            assert parked["items"] == [], (service, state)
+    ways = Counter(each.way for each in bought)
+    print(f"\n{len(bought)} orders, {kills.total()} kills ({dict(kills)}), {feed.repeated} events came again; ways: {dict(ways)}")
+
+
+async def _counted(suite: Suite, bought: list[Bought]) -> None:
+    """Metrics have caught up when every flow shows its end."""
+    deadline = time.monotonic() + 120
+    for each in bought:
+        while True:
+            flow = await suite.flow(each.flow_id)
+            if flow["residual"] == "0.00" and {"paid", "cancelled"} & {reached["stage"] for reached in flow["stages"]}:
+                break
+            assert time.monotonic() < deadline, (each, flow["residual"], flow["stages"])
+            await asyncio.sleep(0.2)
+
+
+async def _is_legal(suite: Suite, feed: EventFeed, bought: Bought) -> None:
+    """One end, reached once; what was handed over is what was ordered, what is claimed is what the customer keeps."""
+    order = await suite.get("order", f"/v1/orders/{bought.order['id']}")
+    counts = feed.flow(bought.flow_id)
+    assert order["state"] in ("closed", "cancelled"), (bought, order["state"])
+    assert {topic: counts.get(topic) for topic in ONCE} == dict.fromkeys(ONCE, 1), (bought, counts)
+    ends = {topic: counts.get(topic, 0) for topic in ("order.closed", "order.cancelled")}
+    assert sorted(ends.values()) == [0, 1], (bought, ends)
+    assert counts.get("delivery.completed", 0) + counts.get("delivery.cancelled", 0) == 1, (bought, counts)
+    claimed = _sum(feed, bought, "invoice.issued", "net") - _sum(feed, bought, "invoice.credited", "net")
+    kept = Decimal(order["net"]["amount"]) if order["state"] == "closed" else Decimal(0)
+    assert claimed == kept, (bought, claimed, kept)
+
+
+def _sum(feed: EventFeed, bought: Bought, topic: str, name: str) -> Decimal:
+    return sum((Decimal(seen.data[name]["amount"]) for seen in feed.seen(bought.flow_id, topic)), Decimal(0))
