@@ -92,6 +92,9 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     },
     "payment.received": {"reference": Personal("what the payer wrote", kept="by it the payment is allocated")},
     "payment.refunded": {"reason": Personal("free text", kept="it belongs to the books")},
+    "mes.production_progressed": {"reason": Personal("free text of the shop floor", "(erased)")},
+    "production.cancelled": {"reason": _REASON},
+    "production.failed": {"reason": Personal("free text of the shop floor", "(erased)")},
     "quote.rejected": {"reason": _REASON},
 }
 # Texts that say nothing about the person of a lead, by the last part of their path. `company` is a company's: a person is no company.
@@ -113,7 +116,7 @@ PLAIN = frozenset(
             "recurring",
         ),
         *("region", "roles", "rule_version", "segment", "segments", "skipped", "site", "sku", "source", "spend_source", "stage"),
-        *("status", "waiting_for", "step", "territory", "to_stage", "type", "medium"),
+        *("status", "waiting_for", "work_center", "step", "territory", "to_stage", "type", "medium"),
     )
 )
 # Where the name alone does not tell: these are codes.

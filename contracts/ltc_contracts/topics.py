@@ -84,6 +84,11 @@ TOPICS: tuple[Topic, ...] = (
     _topic("delivery", e.DeliveryFailed, "order"),
     _topic("delivery", e.DeliveryReturned, "order", "billing"),
     _topic("delivery", e.DeliveryChangeDecided, "order"),
+    _topic("delivery", e.ProductionOrdered),
+    _topic("delivery", e.ProductionChanged),
+    _topic("delivery", e.ProductionCancelled),
+    _topic("delivery", e.ProductionCompleted),
+    _topic("delivery", e.ProductionFailed),
     _topic("billing", e.InvoiceIssued, "sales", "order"),
     _topic("delivery", e.TicketOpened),
     _topic("delivery", e.TicketAssigned),
@@ -102,6 +107,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic("erp", e.ErpOrderPlaced, "order"),
     _topic("erp", e.ErpStockChanged, "order"),
     _topic("erp", e.ErpCustomerChanged, "order"),
+    _topic("mes", e.MesProductionProgressed),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -59,6 +59,15 @@ from ltc_contracts.events.order import (
     OrderReleased,
     OrderStalled,
 )
+from ltc_contracts.events.production import (
+    JobState,
+    MesProductionProgressed,
+    ProductionCancelled,
+    ProductionChanged,
+    ProductionCompleted,
+    ProductionFailed,
+    ProductionOrdered,
+)
 from ltc_contracts.events.sales import (
     ActivityLogged,
     CommissionAccrued,
@@ -114,6 +123,7 @@ __all__ = [
     "InvoiceIssued",
     "InvoiceOverdue",
     "InvoicePaid",
+    "JobState",
     "LeadAssigned",
     "LeadCaptured",
     "LeadChanged",
@@ -131,6 +141,7 @@ __all__ = [
     "Line",
     "LineQuantity",
     "MergedLead",
+    "MesProductionProgressed",
     "NurtureEnded",
     "NurtureEnrolled",
     "NurtureStepSent",
@@ -153,6 +164,11 @@ __all__ = [
     "PaymentReceived",
     "PaymentRefunded",
     "PersonErased",
+    "ProductionCancelled",
+    "ProductionChanged",
+    "ProductionCompleted",
+    "ProductionFailed",
+    "ProductionOrdered",
     "QuoteAccepted",
     "QuoteApprovalRequested",
     "QuoteApproved",

@@ -13,7 +13,7 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
-from ltc_contracts.tests import golden_deliveries, golden_orders, golden_quotes, golden_tickets
+from ltc_contracts.tests import golden_deliveries, golden_orders, golden_production, golden_quotes, golden_tickets
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -34,16 +34,10 @@ CUSTOMER = e.Customer(
 )
 LINES = (
     e.Line(
-        line_id=uid(5),
-        sku="SUPPORT",
-        description="Premium support, per month",
-        quantity=Decimal(16),
-        unit_price=Money.of("348.35", "EUR"),
-        discount_percent=Decimal(4),
-        tax_rate=Decimal(22),
-        net=NET,
+        line_id=uid(5), sku="SUPPORT", description="Premium support, per month", quantity=Decimal(16),
+        unit_price=Money.of("348.35", "EUR"), discount_percent=Decimal(4), tax_rate=Decimal(22), net=NET,
     ),
-)
+)  # fmt: skip
 OWNER = "Darcel Schlecht"
 DEAL: dict[str, Any] = {
     "account_id": CUSTOMER.customer_id,
@@ -361,6 +355,7 @@ STEPS += golden_quotes.steps(OTHER["opportunity"], uid(3, 6), OTHER_FLOW, NET, O
 STEPS += golden_orders.steps(OTHER["order"], THIRD_FLOW, CUSTOMER, LINES, NET, START)
 STEPS += golden_tickets.steps(uid(7, 1), uid(7, 2), ORDER, CUSTOMER.customer_id, FLOW, THIRD_FLOW, START)
 STEPS += golden_deliveries.steps(ORDER, CONTRACT, DELIVERY, FLOW, uid, CUSTOMER, LINES[0], START)
+STEPS += golden_production.steps(ORDER, DELIVERY, FLOW, (uid(8, 11), uid(8, 12), uid(8, 13)), LINES[0], START)
 
 
 def write() -> None:

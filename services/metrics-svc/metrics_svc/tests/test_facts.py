@@ -292,5 +292,7 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *("nurture.enrolled", "nurture.step_sent", "nurture.ended", "opportunity.stage_changed"),
         *("order.cancellation_requested", "order.fulfilled", "order.released", "order.stalled", "erp.stock_changed"),
         *("delivery.promised", "delivery.progressed", "delivery.cancelled", "delivery.failed", "delivery.change_decided"),
+        *(f"production.{what}" for what in ("ordered", "changed", "cancelled", "completed", "failed")),
+        "mes.production_progressed",
         *(f"ticket.{what}" for what in ("opened", "assigned", "responded", "escalated", "resolved", "reopened", "merged")),
     }
