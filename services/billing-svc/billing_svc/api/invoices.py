@@ -1,4 +1,4 @@
-"""HTTP in: invoices (read only; they are made by deliveries)."""
+"""HTTP in: invoices (read only; they are made by hand-overs)."""
 
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Now, Page, PageArgs, scope
 from ltc_chassis.api import router as make_router
-from ltc_contracts.events import Customer, Line, TaxSubtotal
+from ltc_contracts.events import Customer, TaxSubtotal
 from ltc_contracts.money import Money
 from pydantic import BaseModel
 
 from billing_svc.domain.invoice import Invoice, PaymentState
+from billing_svc.domain.occasion import Cause, InvoiceLine
 from billing_svc.store import invoices as store
 
 router = make_router(prefix="/v1", tags=["invoices"])
@@ -19,7 +20,7 @@ NUMBER = r"^[A-Za-z0-9-]{1,64}$"
 
 
 class InvoiceView(BaseModel):
-    """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates."""
+    """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates. `cause_id` is what it invoices."""
 
     id: UUID
     flow_id: UUID
@@ -29,8 +30,10 @@ class InvoiceView(BaseModel):
     overdue: bool
     order_id: UUID
     delivery_id: UUID
+    cause: Cause
+    cause_id: UUID
     customer: Customer
-    lines: list[Line]
+    lines: list[InvoiceLine]
     taxes: list[TaxSubtotal]
     net: Money
     tax: Money

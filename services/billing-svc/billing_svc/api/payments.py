@@ -12,9 +12,9 @@ from ltc_chassis.connection import Connection
 from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from billing_svc import handlers
 from billing_svc.api.invoices import NUMBER
 from billing_svc.domain.payment import Allocation, Method, Payment
+from billing_svc.handlers import payments as handlers
 from billing_svc.store import payments as store
 
 router = make_router(prefix="/v1", tags=["payments"])

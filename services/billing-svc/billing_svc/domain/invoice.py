@@ -1,29 +1,30 @@
 """The invoice: EN 16931 arithmetic, and what is derived from amounts and dates (RULES 4)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Context, Decimal, localcontext
 from typing import Literal
 from uuid import UUID
 
 from ltc_contracts.errors import Invalid
-from ltc_contracts.events import Customer, DeliveryCompleted, Event, InvoiceIssued, InvoiceOverdue, InvoicePaid, Line, TaxSubtotal
-from ltc_contracts.money import CurrencyMismatch, Money
+from ltc_contracts.events import Customer, Event, InvoiceIssued, InvoiceOverdue, InvoicePaid, TaxSubtotal
+from ltc_contracts.money import Money
 
+from billing_svc.domain.amounts import tax_subtotals
 from billing_svc.domain.ledger import Entry, entry
+from billing_svc.domain.occasion import Cause, InvoiceLine, Occasion
 
 # The document's own state; what is paid and what is overdue are other axes, derived below. Invoices of deliveries are born final.
 State = Literal["draft", "final", "void"]
 PaymentState = Literal["open", "partial", "paid"]
 SERIES = "INV"
-# Wide enough that quantity x price x percentage is exact: a quotient on the half must not be mistaken for one just below it.
-_EXACT = Context(prec=80)
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """A numbered document and what was paid on it. Payment state and overdue are derived, never set by hand."""
+    """A numbered document and what was paid on it. Payment state and overdue are derived, never set by hand.
+
+    `cause_id` names what it invoices, the hand-over or the delivery as a whole (`cause`); nothing is invoiced twice.
+    """
 
     id: UUID
     flow_id: UUID
@@ -31,8 +32,10 @@ class Invoice:
     state: State
     order_id: UUID
     delivery_id: UUID
+    cause: Cause
+    cause_id: UUID
     customer: Customer
-    lines: tuple[Line, ...]
+    lines: tuple[InvoiceLine, ...]
     taxes: tuple[TaxSubtotal, ...]
     net: Money
     tax: Money
@@ -73,52 +76,12 @@ def document_number(series: str, year: int, count: int) -> str:
     return f"{series}-{year:04d}-{count:06d}"
 
 
-def line_net(line: Line) -> Money:
-    """Quantity x (price / base quantity) less discount, rounded half up to the minor unit (RULES 4). One division, at the end."""
-    if line.unit_price.currency != line.net.currency:
-        raise CurrencyMismatch(
-            f"line {line.sku}: the price is {line.unit_price.currency}, the net {line.net.currency}", field="lines"
-        )
-    with localcontext(_EXACT):
-        exact = line.quantity * line.unit_price.amount * (100 - line.discount_percent) / (line.base_quantity * 100)
-        return Money.rounded(exact, line.net.currency)
-
-
-def tax_subtotals(lines: Sequence[Line]) -> tuple[TaxSubtotal, ...]:
-    """Tax per category and rate, on the sum of the rounded lines."""
-    bases: dict[tuple[str, Decimal], Money] = {}
-    for line in lines:
-        key = (line.tax_category, line.tax_rate)
-        bases[key] = bases.get(key, Money.zero(line.net.currency)) + line.net
-    subtotals = []
-    for (category, rate), base in bases.items():
-        with localcontext(_EXACT):
-            tax = Money.rounded(base.amount * rate / 100, base.currency)
-        subtotals.append(TaxSubtotal.model_validate({"category": category, "rate": rate, "base": base, "tax": tax}))
-    return tuple(subtotals)
-
-
-def require_true(delivery: DeliveryCompleted) -> None:
-    """What is carried is verified by own arithmetic; raises `Invalid` with the first thing that is wrong."""
-    for line in delivery.lines:
-        if line.net != line_net(line):
-            raise Invalid(f"line {line.sku}: net is {line.net}, should be {line_net(line)}", field="lines")
-        if line.tax_category != "S" and line.tax_rate != 0:
-            raise Invalid(f"line {line.sku}: tax category {line.tax_category} has the rate 0", field="lines")
-        if line.tax_category == "AE" and not delivery.customer.vat_id:
-            raise Invalid(f"line {line.sku}: reverse charge (AE) needs the customer's VAT id", field="customer.vat_id")
-    net = Money.total((line.net for line in delivery.lines), delivery.net.currency)
-    if net != delivery.net:
-        raise Invalid(f"net is {delivery.net}, the lines add up to {net}", field="net")
-
-
 def issue(
-    delivery: DeliveryCompleted, *, invoice_id: UUID, flow_id: UUID, number: str, now: datetime
+    occasion: Occasion, *, invoice_id: UUID, flow_id: UUID, number: str, now: datetime
 ) -> tuple[Invoice, Entry, list[Event]]:
-    """The final invoice of a delivery, issued on the business day of `now`. Raises `Invalid` when the delivery's figures are wrong."""
-    require_true(delivery)
-    taxes = tax_subtotals(delivery.lines)
-    net, currency = delivery.net, delivery.net.currency
+    """The final invoice of an occasion, issued on the business day of `now`. Raises `Invalid` when we would owe the customer."""
+    taxes = tax_subtotals(occasion.lines)
+    net, currency = occasion.net, occasion.net.currency
     tax = Money.total((each.tax for each in taxes), currency)
     gross = Money.of((net + tax).amount, currency)
     if gross.amount < 0:
@@ -129,16 +92,18 @@ def issue(
         flow_id=flow_id,
         number=number,
         state="final",
-        order_id=delivery.order_id,
-        delivery_id=delivery.delivery_id,
-        customer=delivery.customer,
-        lines=delivery.lines,
+        order_id=occasion.order_id,
+        delivery_id=occasion.delivery_id,
+        cause=occasion.cause,
+        cause_id=occasion.cause_id,
+        customer=occasion.customer,
+        lines=occasion.lines,
         taxes=taxes,
         net=net,
         tax=tax,
         gross=gross,
         issued_on=today,
-        due_on=today + timedelta(days=delivery.payment_terms_days),
+        due_on=today + timedelta(days=occasion.payment_terms_days),
         paid=Money.zero(currency),
         last_received_on=None,
         called_overdue_on=None,
@@ -159,6 +124,7 @@ def issue(
             taxes=taxes,
             issued_on=invoice.issued_on,
             due_on=invoice.due_on,
+            handover_id=invoice.cause_id if invoice.cause == "handover" else None,
         )
     ]
     # A claim of nothing is settled as it is made; without this its order would wait for ever.

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from ltc_chassis.connection import Connection
 from ltc_contracts.errors import NotFound
-from ltc_contracts.events import Customer, Line, TaxSubtotal
+from ltc_contracts.events import Customer, TaxSubtotal
 from ltc_contracts.money import Money
 
 from billing_svc.domain.invoice import Invoice
+from billing_svc.domain.occasion import Cause, InvoiceLine
 
 
 async def draw_number(conn: Connection, series: str, year: int) -> int:
@@ -26,26 +28,32 @@ async def draw_number(conn: Connection, series: str, year: int) -> int:
     return count
 
 
-async def give_number_back(conn: Connection, series: str, year: int) -> None:
-    """The number drawn last in this same transaction is not needed; nobody else can have drawn one since."""
-    await conn.execute("UPDATE number_series SET last = last - 1 WHERE series = $1 AND year = $2", series, year)
-
-
-async def insert_invoice(conn: Connection, i: Invoice) -> bool:
-    """False when the delivery is invoiced already."""
-    made = await conn.fetchval(
+async def insert_invoice(conn: Connection, i: Invoice) -> None:
+    await conn.execute(
         """
-        INSERT INTO invoice (id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross,
-                             issued_on, due_on, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-        ON CONFLICT (delivery_id) DO NOTHING RETURNING true
+        INSERT INTO invoice (id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net,
+                             tax, gross, issued_on, due_on, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         """,
-        *(i.id, i.flow_id, i.number, i.state, i.order_id, i.delivery_id, i.customer.model_dump(mode="json")),
+        *(i.id, i.flow_id, i.number, i.state, i.order_id, i.delivery_id, i.cause, i.cause_id, i.customer.model_dump(mode="json")),
         *([line.model_dump(mode="json") for line in i.lines], [tax.model_dump(mode="json") for tax in i.taxes]),
         *(i.gross.currency, i.net.amount, i.tax.amount, i.gross.amount, i.issued_on, i.due_on),
         *(i.version, i.created_at, i.updated_at),
     )
-    return made is not None
+
+
+async def is_invoiced(conn: Connection, cause_id: UUID) -> bool:
+    """Whether there is an invoice of this hand-over or delivery."""
+    found: bool = await conn.fetchval("SELECT EXISTS (SELECT 1 FROM invoice WHERE cause_id = $1)", cause_id)
+    return found
+
+
+async def get_net_of_delivery(conn: Connection, delivery_id: UUID, cause: Cause) -> Decimal | None:
+    """What was invoiced of a delivery for one kind of cause; None when nothing was."""
+    net: Decimal | None = await conn.fetchval(
+        "SELECT sum(net) FROM invoice WHERE delivery_id = $1 AND cause = $2", delivery_id, cause
+    )
+    return net
 
 
 async def save_invoice(conn: Connection, i: Invoice) -> None:
@@ -61,8 +69,8 @@ async def save_invoice(conn: Connection, i: Invoice) -> None:
 async def get_invoice(conn: Connection, invoice_id: UUID) -> Invoice:
     row = await conn.fetchrow(
         """
-        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
-               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
+               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE id = $1
         """,
         invoice_id,
@@ -82,8 +90,8 @@ async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict
     """Those that exist, locked in the order of ids, so that two payments never wait for each other."""
     rows = await conn.fetch(
         """
-        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
-               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
+               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(ids),
@@ -95,8 +103,8 @@ async def list_newly_overdue_for_update(conn: Connection, today: date, limit: in
     """Due before today, something open, not called overdue yet; skips what another transaction works on."""
     rows = await conn.fetch(
         """
-        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
-               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
+               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE due_on < $1 AND state = 'final' AND paid < gross AND called_overdue_on IS NULL
         ORDER BY due_on LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
@@ -121,8 +129,8 @@ async def list_invoices(
     """In the order of issue; the derived states are derived here as in the domain."""
     rows = await conn.fetch(
         """
-        SELECT id, flow_id, number, state, order_id, delivery_id, customer, lines, taxes, currency, net, tax, gross, issued_on, due_on,
-               paid, last_received_on, called_overdue_on, version, created_at, updated_at
+        SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
+               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
         FROM invoice
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR number = $2) AND ($3::uuid IS NULL OR order_id = $3)
           AND ($4::text IS NULL OR $4 = CASE WHEN paid = gross THEN 'paid' WHEN paid > 0 THEN 'partial' ELSE 'open' END)
@@ -140,6 +148,6 @@ def _invoice(row: Any) -> Invoice:
     for name in ("net", "tax", "gross", "paid"):
         fields[name] = Money.of(fields[name], currency)
     fields["customer"] = Customer.model_validate(fields["customer"])
-    fields["lines"] = tuple(Line.model_validate(line) for line in fields["lines"])
+    fields["lines"] = tuple(InvoiceLine.model_validate(line) for line in fields["lines"])
     fields["taxes"] = tuple(TaxSubtotal.model_validate(tax) for tax in fields["taxes"])
     return Invoice(**fields)

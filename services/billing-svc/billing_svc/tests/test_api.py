@@ -13,8 +13,8 @@ from ltc_chassis.testing import Deliver, Emitted
 from ltc_chassis.timers import Timer, run_until_idle
 from ltc_contracts.examples import example
 
-from billing_svc import handlers
 from billing_svc.consumers import consumers
+from billing_svc.handlers import invoices
 from billing_svc.tests.builders import completed, line, payment_body
 from billing_svc.timers import TIMERS
 
@@ -140,7 +140,7 @@ async def test_two_payments_at_once_never_settle_more_than_is_open(client: httpx
 async def test_numbers_have_no_gap_though_transactions_roll_back(db: Database) -> None:
     async def attempt(number: int) -> None:
         async with db.transaction() as tx:
-            await handlers.issue_invoice(tx, completed(), flow_id=new_id())
+            await invoices.invoice_delivery(tx, completed(), flow_id=new_id())
             if number % 3 == 0:
                 raise RuntimeError("rolled back")
 
@@ -155,7 +155,7 @@ async def test_two_replicas_call_an_invoice_overdue_once(
 ) -> None:
     async with db.transaction() as tx:
         for _ in range(12):
-            await handlers.issue_invoice(tx, completed(), flow_id=new_id())
+            await invoices.invoice_delivery(tx, completed(), flow_id=new_id())
     clock.advance(days=40)
     assert sum(await asyncio.gather(*(run_until_idle(runtime, TIMERS[0]) for _ in range(3)))) == 12
     assert [each.topic for each in await emitted()].count("invoice.overdue") == 12

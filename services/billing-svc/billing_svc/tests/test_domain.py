@@ -9,6 +9,7 @@ from ltc_contracts.events import Line
 from ltc_contracts.money import Money
 
 from billing_svc.domain import invoice as documents
+from billing_svc.domain import occasion as occasions
 from billing_svc.domain import payment as cash
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.ledger import Entry
@@ -19,7 +20,9 @@ PRICES = st.decimals("0.01", "9999.99", places=2)
 
 
 def issue(*lines: Line) -> Invoice:
-    return documents.issue(completed(*lines), invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW)[0]
+    return documents.issue(
+        occasions.of_delivery(completed(*lines)), invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW
+    )[0]
 
 
 def receive(amount: str) -> tuple[Payment, Entry]:
@@ -49,7 +52,7 @@ def test_a_delivery_whose_arithmetic_is_wrong_is_not_invoiced() -> None:
     with pytest.raises(Invalid, match="should be"):
         issue(good.model_copy(update={"net": good.net + Money.of("0.01", "EUR")}))
     with pytest.raises(Invalid, match="add up"):
-        documents.require_true(completed(good, net=Money.of("1.00", "EUR")))
+        occasions.of_delivery(completed(good, net=Money.of("1.00", "EUR")))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""The business verbs of billing: load, decide, save, book, emit.
-
-Lock order everywhere: the payment, then its invoices in the order of their ids.
-"""
+"""Money in, and what it settles. Lock order: the payment, then its invoices in the order of their ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +9,11 @@ from uuid import UUID
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, NotFound
-from ltc_contracts.events import DeliveryCompleted, Event
 from ltc_contracts.money import Money
 
-from billing_svc.domain import invoice as documents
 from billing_svc.domain import payment as cash
-from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
+from billing_svc.handlers.journal import announce
 from billing_svc.store import invoices, ledger, payments
 
 
@@ -29,34 +24,6 @@ class Wanted:
     invoice_id: UUID | None = None
     number: str | None = None
     amount: Decimal | None = None
-
-
-async def issue_invoice(tx: Transaction, delivery: DeliveryCompleted, *, flow_id: UUID | None) -> Invoice | None:
-    """One invoice per delivery, numbered without gaps, booked as a receivable; None when the delivery is invoiced already.
-
-    Issued on the business day of this transaction, not on `completed_at`: a delivery told late must not get a number that
-    lies between those of an earlier day, nor lose days of its payment terms.
-    """
-    year = tx.now.year
-    number = documents.document_number(documents.SERIES, year, await invoices.draw_number(tx.conn, documents.SERIES, year))
-    made = documents.issue(delivery, invoice_id=new_id(), flow_id=flow_id or new_id(), number=number, now=tx.now)
-    invoice, entry, events = made
-    if not await invoices.insert_invoice(tx.conn, invoice):
-        await invoices.give_number_back(tx.conn, documents.SERIES, year)
-        return None
-    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id)
-    _emit(tx, invoice, events)
-    return invoice
-
-
-async def mark_overdue(tx: Transaction, *, limit: int) -> int:
-    """Say once of each invoice that its due day has passed; returns how many."""
-    due = await invoices.list_newly_overdue_for_update(tx.conn, tx.now.date(), limit)
-    for invoice in due:
-        late, events = documents.fall_overdue(invoice, tx.now)
-        await invoices.save_invoice(tx.conn, late)
-        _emit(tx, late, events)
-    return len(due)
 
 
 async def receive_payment(
@@ -126,12 +93,7 @@ async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *,
         await ledger.insert_entry(
             tx.conn, new_id(), made.entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id
         )
-        _emit(tx, invoice, made.events)
+        announce(tx, invoice, made.events)
     if settlements:
         await payments.save_payment(tx.conn, payment)
     return payment
-
-
-def _emit(tx: Transaction, invoice: Invoice, events: Sequence[Event]) -> None:
-    for event in events:
-        tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version)
