@@ -10,7 +10,7 @@ from ltc_contracts.events import ErpCustomerChanged, InvoiceCredited, InvoiceIss
 from ltc_contracts.money import Money
 
 from order_svc.domain import credit as rules
-from order_svc.domain import order as order_rules
+from order_svc.domain import fulfilment
 from order_svc.domain.credit import Account
 from order_svc.handlers.journal import known_order_for_update, save
 from order_svc.store import credit
@@ -30,7 +30,7 @@ async def record_invoice(tx: Transaction, event: InvoiceIssued, at: datetime) ->
         told_at=at,
     )
     if added:
-        await save(tx, order, order_rules.note_invoice(order, event.gross, event.net, at, tx.now))
+        await save(tx, order, fulfilment.note_invoice(order, event.gross, event.net, at, tx.now))
 
 
 async def record_credit_note(tx: Transaction, event: InvoiceCredited, at: datetime) -> None:
@@ -47,7 +47,7 @@ async def record_credit_note(tx: Transaction, event: InvoiceCredited, at: dateti
         told_at=at,
     )
     if added:
-        await save(tx, order, order_rules.note_credit(order, event.gross, tx.now))
+        await save(tx, order, fulfilment.note_credit(order, event.gross, tx.now))
 
 
 async def record_allocation(tx: Transaction, event: PaymentAllocated, event_id: UUID, at: datetime) -> None:

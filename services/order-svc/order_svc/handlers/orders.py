@@ -7,7 +7,7 @@ from uuid import UUID
 from ltc_chassis.db import Transaction
 from ltc_contracts.events import InvoicePaid
 
-from order_svc.domain import order as rules
+from order_svc.domain import cancellation, fulfilment
 from order_svc.domain.order import Order
 from order_svc.handlers.journal import known_order_for_update, order_for_update, save
 from order_svc.store import orders
@@ -16,35 +16,35 @@ from order_svc.store import orders
 async def record_promise(tx: Transaction, order_id: UUID, at: datetime) -> None:
     """Delivery told the customer a day: the order's process goes on."""
     order = await known_order_for_update(tx, order_id)
-    await save(tx, order, rules.note_promise(order, at, tx.now))
+    await save(tx, order, fulfilment.note_promise(order, at, tx.now))
 
 
 async def record_progress(tx: Transaction, order_id: UUID, percent: Decimal) -> None:
     """Delivery went on: the order is in progress and shows how much is delivered."""
     order = await known_order_for_update(tx, order_id)
-    await save(tx, order, rules.progress(order, percent, tx.now))
+    await save(tx, order, fulfilment.progress(order, percent, tx.now))
 
 
 async def record_completion(tx: Transaction, order_id: UUID, delivery_id: UUID, at: datetime) -> None:
     """Everything was delivered: the order is fulfilled, and closed if it is paid."""
     order = await known_order_for_update(tx, order_id)
-    await save(tx, order, rules.fulfil(order, delivery_id, tx.now, at))
+    await save(tx, order, fulfilment.fulfil(order, delivery_id, tx.now, at))
 
 
 async def record_cancelled_delivery(tx: Transaction, order_id: UUID, reason: str, at: datetime) -> None:
     """Nothing was and nothing will be delivered: the order is cancelled."""
     order = await known_order_for_update(tx, order_id)
-    await save(tx, order, rules.cancel(order, reason, tx.now, at))
+    await save(tx, order, cancellation.cancel(order, reason, tx.now, at))
 
 
 async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> None:
     """An invoice was paid: remember the money once, and close the order if it is fulfilled."""
     order = await known_order_for_update(tx, event.order_id)
     if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, event.gross, event.paid_on):
-        await save(tx, order, rules.settle(order, event.gross, tx.now, at))
+        await save(tx, order, fulfilment.settle(order, event.gross, tx.now, at))
 
 
 async def request_cancellation(tx: Transaction, order_id: UUID, reason: str, *, by: str | None = None) -> Order:
     """Ask delivery to stop; until it answers the order is `cancelling`. A held order is cancelled at once."""
     order = await order_for_update(tx, order_id)
-    return await save(tx, order, rules.request_cancellation(order, reason, tx.now, by=by))
+    return await save(tx, order, cancellation.request_cancellation(order, reason, tx.now, by=by))

@@ -5,8 +5,8 @@ from datetime import timedelta
 from ltc_chassis.db import Transaction
 from ltc_contracts.events import OrderStalled
 
+from order_svc.domain import cancellation, process
 from order_svc.domain import order as rules
-from order_svc.domain import process
 from order_svc.domain.order import TRANSITIONS, Order
 from order_svc.domain.process import Ended, Policy, Step
 from order_svc.handlers.journal import cause_of, order_for_update, save
@@ -41,7 +41,7 @@ async def tell_late(tx: Transaction) -> int:
         late = Ended(row["step"], row["since"], tx.now, "late")
         await processes.save_late(tx.conn, order.id, attempt, process.deadline(row["since"], policy, attempt), late, cause_of(tx))
         if undo:
-            await save(tx, told, rules.request_cancellation(told, _why(row["step"], policy, attempt), tx.now))
+            await save(tx, told, cancellation.request_cancellation(told, _why(row["step"], policy, attempt), tx.now))
     return len(rows)
 
 

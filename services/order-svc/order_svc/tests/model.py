@@ -10,7 +10,7 @@ from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.money import Money
 
-from order_svc.domain import acceptance, credit, process, stock
+from order_svc.domain import acceptance, cancellation, credit, fulfilment, process, stock
 from order_svc.domain import hold as holds
 from order_svc.domain import order as rules
 from order_svc.domain.acceptance import Grounds
@@ -81,7 +81,7 @@ class Model:
         elif action.order_id is not None:
             order = self.orders[action.order_id]
             if action.verb == "cancel":
-                self._save(order, rules.request_cancellation(order, "changed my mind", now))
+                self._save(order, cancellation.request_cancellation(order, "changed my mind", now))
             elif action.verb == "release":
                 self._reconsider(order, now, by="ines")
             elif order.state == "held" and order.hold is not None and "manual" not in order.hold.reasons:
@@ -183,22 +183,22 @@ class Model:
 
     def _decide(self, order: Order, fact: Fact, now: datetime) -> Decision:
         if fact.kind == "promised":
-            return rules.note_promise(order, fact.at, now)
+            return fulfilment.note_promise(order, fact.at, now)
         if fact.kind == "progressed":
-            return rules.progress(order, Decimal(fact.amount), now)
+            return fulfilment.progress(order, Decimal(fact.amount), now)
         if fact.kind == "completed":
-            return rules.fulfil(order, order.id, now, fact.at)
+            return fulfilment.fulfil(order, order.id, now, fact.at)
         if fact.kind == "cancelled":
-            return rules.cancel(order, "stopped", now, fact.at)
+            return cancellation.cancel(order, "stopped", now, fact.at)
         if fact.kind == "paid":
-            return rules.settle(order, money(fact.amount), now, fact.at)
+            return fulfilment.settle(order, money(fact.amount), now, fact.at)
         assert fact.subject is not None
         self.entries[fact.subject, fact.kind, fact.id] = fact.amount
         if fact.kind in {"issued", "credited"}:
             self.debtors[fact.subject] = order.customer.customer_id
         if fact.kind == "issued":
-            return rules.note_invoice(order, money(fact.amount), money(fact.amount), fact.at, now)
-        return rules.note_credit(order, money(fact.amount), now) if fact.kind == "credited" else (order, [])
+            return fulfilment.note_invoice(order, money(fact.amount), money(fact.amount), fact.at, now)
+        return fulfilment.note_credit(order, money(fact.amount), now) if fact.kind == "credited" else (order, [])
 
     def _tell_late(self, now: datetime) -> None:
         for order_id, (position, attempt) in list(self.positions.items()):
@@ -213,7 +213,7 @@ class Model:
             told = rules.touch(order, now)
             self.orders[order_id] = told
             if attempt + 1 == policy.attempts and policy.action == "cancel" and "cancelling" in TRANSITIONS[order.state]:
-                self._save(told, rules.request_cancellation(told, "not paid", now))
+                self._save(told, cancellation.request_cancellation(told, "not paid", now))
 
     def _save(self, before: Order, decision: Decision) -> None:
         order, changes = decision

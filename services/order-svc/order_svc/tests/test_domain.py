@@ -13,6 +13,7 @@ from ltc_contracts.errors import WrongTransition
 from ltc_contracts.events import OrderCancelled, OrderClosed, OrderConfirmed, OrderFulfilled, OrderReceived
 from ltc_contracts.money import CurrencyMismatch, Money
 
+from order_svc.domain import cancellation, fulfilment
 from order_svc.domain import order as rules
 from order_svc.domain.order import TRANSITIONS, Change, Order, PromiseRule, State
 from order_svc.domain.placement import Placement
@@ -62,33 +63,33 @@ def test_an_order_number_has_the_year_and_six_digits_or_more() -> None:
 
 
 def test_progress_begins_the_order_even_at_nothing_delivered() -> None:
-    order, changes = rules.progress(an_order(), Decimal(0), LATER)
+    order, changes = fulfilment.progress(an_order(), Decimal(0), LATER)
     assert (order.state, order.percent_delivered, order.version, order.updated_at) == ("in_progress", Decimal(0), 4, LATER)
     assert [(change.from_state, change.to_state) for change in changes] == [("confirmed", "in_progress")]
 
 
 def test_progress_never_goes_back() -> None:
     order = an_order(state="in_progress", percent_delivered=Decimal(60))
-    assert rules.progress(order, Decimal(40), LATER) == (order, [])
-    assert rules.progress(order, Decimal(60), LATER) == (order, [])
+    assert fulfilment.progress(order, Decimal(40), LATER) == (order, [])
+    assert fulfilment.progress(order, Decimal(60), LATER) == (order, [])
 
 
 @pytest.mark.parametrize("state", ["fulfilled", "closed", "cancelled"])
 def test_late_progress_says_nothing_new_about_a_decided_order(state: State) -> None:
     order = an_order(state=state)
-    assert rules.progress(order, Decimal(80), LATER) == (order, [])
+    assert fulfilment.progress(order, Decimal(80), LATER) == (order, [])
 
 
 def test_full_progress_alone_does_not_fulfil() -> None:
-    order, _ = rules.progress(an_order(), Decimal(100), LATER)
+    order, _ = fulfilment.progress(an_order(), Decimal(100), LATER)
     assert (order.state, order.percent_delivered) == ("in_progress", Decimal(100))
 
 
 @pytest.mark.parametrize("state", ["confirmed", "in_progress"])
 def test_a_completed_delivery_fulfils_and_payment_then_closes(state: State) -> None:
-    order, changes = rules.fulfil(an_order(state=state), new_id(), LATER)
+    order, changes = fulfilment.fulfil(an_order(state=state), new_id(), LATER)
     assert (order.state, order.percent_delivered, topics(changes)) == ("fulfilled", Decimal(100), ["order.fulfilled"])
-    order, changes = rules.settle(order, eur("1223.97"), LATER)
+    order, changes = fulfilment.settle(order, eur("1223.97"), LATER)
     assert (order.state, topics(changes)) == ("closed", ["order.closed"])
     closed = changes[0].event
     assert isinstance(closed, OrderClosed)
@@ -96,27 +97,27 @@ def test_a_completed_delivery_fulfils_and_payment_then_closes(state: State) -> N
 
 
 def test_payment_before_delivery_is_remembered_and_closes_at_fulfilment() -> None:
-    order, changes = rules.settle(an_order(), eur("1223.97"), LATER)
+    order, changes = fulfilment.settle(an_order(), eur("1223.97"), LATER)
     assert (order.state, order.paid, changes) == ("confirmed", True, [])
-    order, changes = rules.fulfil(order, new_id(), LATER)
+    order, changes = fulfilment.fulfil(order, new_id(), LATER)
     assert (order.state, topics(changes)) == ("closed", ["order.fulfilled", "order.closed"])
     assert changes[0].version < changes[1].version == order.version
 
 
 def test_money_after_closing_is_counted_and_closes_nothing_twice() -> None:
-    order, changes = rules.settle(an_order(state="closed", collected=eur("10.00")), eur("5.00"), LATER)
+    order, changes = fulfilment.settle(an_order(state="closed", collected=eur("10.00")), eur("5.00"), LATER)
     assert (order.state, order.collected, changes) == ("closed", eur("15.00"), [])
 
 
 def test_money_of_another_currency_is_refused() -> None:
     with pytest.raises(CurrencyMismatch):
-        rules.settle(an_order(), Money.of("5.00", "USD"), LATER)
+        fulfilment.settle(an_order(), Money.of("5.00", "USD"), LATER)
 
 
 def test_a_cancellation_is_a_request_that_delivery_grants() -> None:
-    order, changes = rules.request_cancellation(an_order(), "budget cut", LATER)
+    order, changes = cancellation.request_cancellation(an_order(), "budget cut", LATER)
     assert (order.state, topics(changes)) == ("cancelling", ["order.cancellation_requested"])
-    order, changes = rules.cancel(order, "budget cut", LATER)
+    order, changes = cancellation.cancel(order, "budget cut", LATER)
     assert order.cancellation is not None
     assert (order.state, order.cancellation.state, order.cancellation.decided_at) == ("cancelled", "granted", LATER)
     [change] = changes
@@ -125,14 +126,14 @@ def test_a_cancellation_is_a_request_that_delivery_grants() -> None:
 
 
 def test_asking_twice_before_the_answer_changes_nothing() -> None:
-    order, _ = rules.request_cancellation(an_order(), "budget cut", NOW)
-    assert rules.request_cancellation(order, "again", LATER) == (order, [])
+    order, _ = cancellation.request_cancellation(an_order(), "budget cut", NOW)
+    assert cancellation.request_cancellation(order, "again", LATER) == (order, [])
 
 
 @pytest.mark.parametrize("before", ["confirmed", "in_progress"])
 def test_completion_while_cancelling_refuses_the_request(before: State) -> None:
-    order, _ = rules.request_cancellation(an_order(state=before), "budget cut", NOW)
-    order, changes = rules.fulfil(order, new_id(), LATER)
+    order, _ = cancellation.request_cancellation(an_order(state=before), "budget cut", NOW)
+    order, changes = fulfilment.fulfil(order, new_id(), LATER)
     assert order.cancellation is not None
     assert (order.state, order.cancellation.state, order.cancellation.reason) == ("fulfilled", "refused", "budget cut")
     assert [change.to_state for change in changes] == [before, "fulfilled"]
@@ -140,8 +141,8 @@ def test_completion_while_cancelling_refuses_the_request(before: State) -> None:
 
 
 def test_progress_while_cancelling_refuses_the_request_and_goes_on() -> None:
-    order, _ = rules.request_cancellation(an_order(), "budget cut", NOW)
-    order, changes = rules.progress(order, Decimal(10), LATER)
+    order, _ = cancellation.request_cancellation(an_order(), "budget cut", NOW)
+    order, changes = fulfilment.progress(order, Decimal(10), LATER)
     assert order.cancellation is not None
     assert (order.state, order.cancellation.state, order.percent_delivered) == ("in_progress", "refused", Decimal(10))
     assert [change.to_state for change in changes] == ["confirmed", "in_progress"]
@@ -149,9 +150,9 @@ def test_progress_while_cancelling_refuses_the_request_and_goes_on() -> None:
 
 
 def test_a_refused_customer_may_ask_again() -> None:
-    order, _ = rules.request_cancellation(an_order(), "budget cut", NOW)
-    order, _ = rules.progress(order, Decimal(10), NOW)
-    order, changes = rules.request_cancellation(order, "really", LATER)
+    order, _ = cancellation.request_cancellation(an_order(), "budget cut", NOW)
+    order, _ = fulfilment.progress(order, Decimal(10), NOW)
+    order, changes = cancellation.request_cancellation(order, "really", LATER)
     assert order.cancellation is not None
     assert (order.state, order.cancellation.return_to, topics(changes)) == (
         "cancelling",
@@ -163,15 +164,15 @@ def test_a_refused_customer_may_ask_again() -> None:
 @pytest.mark.parametrize("state", ["received", "fulfilled", "closed", "cancelled"])
 def test_cancellation_cannot_be_asked_for_from_here(state: State) -> None:
     with pytest.raises(WrongTransition):
-        rules.request_cancellation(an_order(state=state), "budget cut", LATER)
+        cancellation.request_cancellation(an_order(state=state), "budget cut", LATER)
 
 
 def test_what_contradicts_a_decision_is_refused_not_swallowed() -> None:
     with pytest.raises(WrongTransition):
-        rules.fulfil(an_order(state="cancelled"), new_id(), LATER)
+        fulfilment.fulfil(an_order(state="cancelled"), new_id(), LATER)
     for state in ("fulfilled", "closed"):
         with pytest.raises(WrongTransition):
-            rules.cancel(an_order(state=state), "no", LATER)
+            cancellation.cancel(an_order(state=state), "no", LATER)
 
 
 def test_every_state_is_reachable_and_only_the_end_has_no_exit() -> None:
@@ -187,18 +188,18 @@ def play(world: World) -> tuple[Order, list[Change]]:
         decided: tuple[Order, list[Change]] = (order, [])
         if fact.kind == "ask":
             try:
-                decided = rules.request_cancellation(order, "budget cut", LATER)
+                decided = cancellation.request_cancellation(order, "budget cut", LATER)
             except WrongTransition:
                 assert order.state in {"fulfilled", "closed", "cancelled"}
         elif fact.kind == "progressed":
-            decided = rules.progress(order, fact.percent, LATER)
+            decided = fulfilment.progress(order, fact.percent, LATER)
         elif fact.kind == "completed":
-            decided = rules.fulfil(order, world.delivery_id, LATER)
+            decided = fulfilment.fulfil(order, world.delivery_id, LATER)
         elif fact.kind == "cancelled":
-            decided = rules.cancel(order, "budget cut", LATER)
+            decided = cancellation.cancel(order, "budget cut", LATER)
         elif fact.name not in invoices:
             invoices.add(fact.name)
-            decided = rules.settle(order, eur("10.00"), LATER)
+            decided = fulfilment.settle(order, eur("10.00"), LATER)
         before, (order, changes) = order, decided
         assert order.percent_delivered >= before.percent_delivered
         for change in changes:
@@ -226,7 +227,7 @@ def test_any_interleaving_and_repetition_of_facts_ends_in_the_same_legal_state(w
 
 def test_a_fulfilled_order_names_its_delivery() -> None:
     delivery_id = new_id()
-    order, [change] = rules.fulfil(replace(an_order(), state="in_progress"), delivery_id, LATER)
+    order, [change] = fulfilment.fulfil(replace(an_order(), state="in_progress"), delivery_id, LATER)
     assert order.delivery_id == delivery_id
     assert isinstance(change.event, OrderFulfilled)
     assert change.event.delivery_id == delivery_id

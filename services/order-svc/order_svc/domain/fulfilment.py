@@ -1,0 +1,88 @@
+"""What delivery and billing did for an order, as they tell it: late, again and in any order."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from ltc_contracts.events import OrderClosed, OrderFulfilled
+from ltc_contracts.money import CurrencyMismatch, Money
+
+from order_svc.domain.cancellation import refuse_cancellation
+from order_svc.domain.order import DELIVERED, Decision, Milestones, Order, move, touch
+
+
+def note_promise(order: Order, at: datetime, now: datetime) -> Decision:
+    """Delivery told the customer a day."""
+    times = order.milestones
+    return _note(order, replace(times, promised_at=_earliest(times.promised_at, at)), now)
+
+
+def progress(order: Order, percent: Decimal, now: datetime) -> Decision:
+    """Delivery has begun or went on. Progress never goes back, and says nothing new about an order that is decided.
+
+    `delivery.cancelled` means that nothing was delivered, so progress is also the answer to a cancellation request: refused.
+    """
+    if order.state in DELIVERED or order.state == "cancelled":
+        return order, []
+    if order.state == "in_progress" and percent <= order.percent_delivered:
+        return order, []
+    order, changes = refuse_cancellation(order, "delivery has begun", now)
+    order = touch(replace(order, percent_delivered=max(order.percent_delivered, percent)), now)
+    if order.state != "in_progress":
+        order, begun = move(order, "in_progress", "progress", now)
+        changes += begun
+    return order, changes
+
+
+def fulfil(order: Order, delivery_id: UUID, now: datetime, at: datetime | None = None) -> Decision:
+    """Everything was delivered. A cancellation still undecided is refused by reality; an order already paid closes at once."""
+    if order.state in DELIVERED:
+        return order, []
+    order, refused = refuse_cancellation(order, "everything was delivered", now)
+    times = replace(order.milestones, delivered_at=at or now)
+    order = replace(order, delivery_id=delivery_id, percent_delivered=Decimal(100), milestones=times)
+    event = OrderFulfilled(order_id=order.id, number=order.number, delivery_id=delivery_id)
+    order, fulfilled = move(order, "fulfilled", "fulfil", now, event=event)
+    order, closed = _close_when_done(order, now)
+    return order, refused + fulfilled + closed
+
+
+def note_invoice(order: Order, gross: Money, net: Money, at: datetime, now: datetime) -> Decision:
+    """A part of the order, or all of it, was invoiced. Call once per invoice."""
+    times = replace(order.milestones, invoiced_at=_earliest(order.milestones.invoiced_at, at))
+    order = replace(order, invoiced=order.invoiced + gross, invoiced_net=order.invoiced_net + net, milestones=times)
+    return touch(order, now), []
+
+
+def note_credit(order: Order, gross: Money, now: datetime) -> Decision:
+    """A part of what was invoiced was taken back. Call once per credit note."""
+    return touch(replace(order, credited=order.credited + gross), now), []
+
+
+def settle(order: Order, gross: Money, now: datetime, at: datetime | None = None) -> Decision:
+    """An invoice of this order was paid in full: remember the money; a fulfilled order closes. Call once per invoice.
+
+    Money is a fact in every state. What comes after `closed` adds to `collected` and closes nothing twice.
+    """
+    if gross.currency != order.net.currency:
+        raise CurrencyMismatch(f"order {order.number} is in {order.net.currency}, paid were {gross}", field="currency")
+    collected = gross if order.collected is None else order.collected + gross
+    times = replace(order.milestones, paid_at=_earliest(order.milestones.paid_at, at or now))
+    order = touch(replace(order, collected=collected, milestones=times), now)
+    return _close_when_done(order, now)
+
+
+def _close_when_done(order: Order, now: datetime) -> Decision:
+    if order.state != "fulfilled" or order.collected is None:
+        return order, []
+    event = OrderClosed(order_id=order.id, number=order.number, collected=order.collected)
+    return move(order, "closed", "close", now, event=event)
+
+
+def _note(order: Order, times: Milestones, now: datetime) -> Decision:
+    return (order, []) if times == order.milestones else (touch(replace(order, milestones=times), now), [])
+
+
+def _earliest(known: datetime | None, told: datetime) -> datetime:
+    return told if known is None else min(known, told)
