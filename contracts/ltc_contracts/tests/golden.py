@@ -13,7 +13,7 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
-from ltc_contracts.tests import golden_deliveries, golden_orders, golden_production, golden_quotes, golden_tickets
+from ltc_contracts.tests import golden_deliveries, golden_orders, golden_production, golden_quotes, golden_surveys, golden_tickets
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -356,6 +356,7 @@ STEPS += golden_orders.steps(OTHER["order"], THIRD_FLOW, CUSTOMER, LINES, NET, S
 STEPS += golden_tickets.steps(uid(7, 1), uid(7, 2), ORDER, CUSTOMER.customer_id, FLOW, THIRD_FLOW, START)
 STEPS += golden_deliveries.steps(ORDER, CONTRACT, DELIVERY, FLOW, uid, CUSTOMER, LINES[0], START)
 STEPS += golden_production.steps(ORDER, DELIVERY, FLOW, (uid(8, 11), uid(8, 12), uid(8, 13)), LINES[0], START)
+STEPS += golden_surveys.steps(ORDER, DELIVERY, CUSTOMER.customer_id, FLOW, uid, START)
 
 
 def write() -> None:

@@ -43,6 +43,7 @@ class Milestone:
     segment: str | None = None
     campaign: str | None = None
     minutes: int | None = None
+    score: int | None = None
 
 
 def milestone(topic: str, data: Data) -> Milestone | None:
@@ -177,6 +178,19 @@ def _spend(data: Data) -> Milestone:
     )
 
 
+def _asked(data: Data) -> Milestone:
+    return Milestone(f"{data['kind']}_asked")
+
+
+def _answered(data: Data) -> Milestone:
+    """By the moment it was asked at, the response rate of a window counts those who were asked in it."""
+    return Milestone(f"{data['kind']}_answered", begun_at=datetime.fromisoformat(data["asked_at"]))
+
+
+def _score(kind: str) -> Callable[[Data], Milestone]:
+    return lambda data: Milestone(kind, score=int(data["score"]), begun_at=datetime.fromisoformat(data["asked_at"]))
+
+
 _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "lead.captured": _lead("lead"),
     "lead.qualified": _lead("qualified"),
@@ -194,6 +208,10 @@ _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "order.cancelled": _net("cancelled"),
     "order.closed": _plain("closed"),
     "delivery.completed": _delivered,
+    "survey.asked": _asked,
+    "survey.answered": _answered,
+    "csat.recorded": _score("csat"),
+    "nps.recorded": _score("nps"),
     "invoice.issued": _invoiced,
     "invoice.overdue": _overdue,
     "invoice.paid": _paid,

@@ -24,6 +24,9 @@ KINDS = {
     "invoiced": ("invoiced",),
     "marketing_spend": ("spend",),
     "cac": ("spend", "ordered"),
+    "csat": ("csat", "csat_asked", "csat_answered"),
+    "nps": ("nps", "nps_asked", "nps_answered"),
+    "survey_response_rate": tuple(f"{kind}_{what}" for kind in ("csat", "nps", "research") for what in ("asked", "answered")),
     "conservation_residual": ("accepted", "contracted", "ordered", "delivered", "invoiced", "allocated", "cancelled"),
 }
 

@@ -18,7 +18,7 @@ _EVENT = (
 _MILESTONE = (
     *("event_id", "flow_id", "kind", "occurred_at", "recorded_at", "currency", "net", "gross", "open_after", "due_on"),
     *("settled_on", "on_time", "begun_at", "channel", "source", "owner", "country"),
-    *("team", "region", "product", "segment", "campaign", "minutes"),
+    *("team", "region", "product", "segment", "campaign", "minutes", "score"),
 )
 
 
@@ -37,7 +37,7 @@ def milestone_row(envelope: Envelope, m: Milestone) -> tuple[object, ...]:
     return (
         *(envelope.id, envelope.flow_id, m.kind, envelope.occurred_at, envelope.recorded_at, m.currency, m.net, m.gross),
         *(m.open_after, m.due_on, m.settled_on, m.on_time, m.begun_at, m.channel, m.source, m.owner, m.country),
-        *(m.team, m.region, m.product, m.segment, m.campaign, m.minutes),
+        *(m.team, m.region, m.product, m.segment, m.campaign, m.minutes, m.score),
     )
 
 

@@ -107,9 +107,12 @@ async def test_an_erasure_changes_no_number(client: httpx.AsyncClient, deliver: 
         ("cac", {"EUR": "182.40"}),
         ("first_response_time", {"mean": "42.0000", "median": "42.0000", "p90": "42.0000"}),
         ("first_response_in_time", {"rate": "50.0000"}),
+        ("csat", {"csat": "100.0000", "response_rate": "100.0000"}),
+        ("nps", {"nps": "100.0000", "response_rate": None}),
+        ("survey_response_rate", {"csat": "100.0000", "total": "100.0000"}),
     ],
 )
-async def test_a_kpi_of_the_golden_deal(client: httpx.AsyncClient, name: str, expected: dict[str, str]) -> None:
+async def test_a_kpi_of_the_golden_deal(client: httpx.AsyncClient, name: str, expected: dict[str, str | None]) -> None:
     assert await values(client, name) == expected
 
 
@@ -294,5 +297,6 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *("delivery.promised", "delivery.progressed", "delivery.cancelled", "delivery.failed", "delivery.change_decided"),
         *(f"production.{what}" for what in ("ordered", "changed", "cancelled", "completed", "failed")),
         "mes.production_progressed",
+        *("survey.declined", "survey.expired"),  # no answer is what is missing of those asked
         *(f"ticket.{what}" for what in ("opened", "assigned", "responded", "escalated", "resolved", "reopened", "merged")),
     }
