@@ -63,7 +63,7 @@ up: $(STAMP) ## start PostgreSQL, Kafka and the six services
 down: $(STAMP) ## stop them and remove their data (`ltc down --keep` keeps it)
 	.venv/bin/ltc down
 
-bench: $(STAMP) ## measure, side by side in one run (about ten minutes); SHORT=1 among fewer leads, ARGS="leads" only these
+bench: $(STAMP) ## measure, side by side in one run (about twelve minutes); SHORT=1 less of it, ARGS="leads checkout" only these
 	$(PY) -m bench $(if $(SHORT),--short) $(ARGS)
 
 clean: ## remove everything that was made here

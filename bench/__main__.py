@@ -1,6 +1,6 @@
-"""`python -m bench [--short] [name ...]`: flow, start, create, visible, drain, domain, metrics, leads; all of them without a name.
+"""`python -m bench [--short] [name ...]`: flow, checkout, start, create, visible, drain, domain, metrics, leads; all of them without a name.
 
-`--short` measures `leads` among 50,000 instead of a million: for a quick look, and for CI.
+`--short` measures `leads` among 50,000 instead of a million, and `checkout` for a few seconds: for a quick look, and for CI.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ from pathlib import Path
 from ltc_cli.stack import Stack
 from rich.console import Console
 
-from bench import leading, reading, whole, writing
+from bench import leading, ordering, reading, whole, writing
 from bench.report import Row, show
 
 MEASUREMENTS: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {
     "flow": whole.flow,
+    "checkout": ordering.checkout,
     "start": whole.start,
     "create": writing.create,
     "visible": writing.visible,
@@ -30,15 +31,20 @@ MEASUREMENTS: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {
 }
 
 
-SHORT: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {"leads": functools.partial(leading.leads, size=leading.SHORT)}
+SHORT: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {
+    "leads": functools.partial(leading.leads, size=leading.SHORT),
+    "checkout": ordering.SHORT,
+}
+# These need all six services, so they come before those that stop them.
+_TOGETHER = ("flow", "checkout")
 
 
 async def measure(stack: Stack, names: list[str], console: Console, *, short: bool) -> list[Row]:
-    """Each measurement alone on the machine; only `flow` needs all six services."""
+    """Each measurement alone on the machine."""
     rows: list[Row] = []
     for name in names:
         began = time.perf_counter()
-        if name != "flow":
+        if name not in _TOGETHER:
             for service in stack.services:
                 stack.stop_service(service)
         work = SHORT.get(name, MEASUREMENTS[name]) if short else MEASUREMENTS[name]
@@ -56,7 +62,6 @@ def main() -> int:
     if unknown:
         console.print(f"bench: no measurement {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
         return 2
-    # `flow` first: it is the one that needs the services which the others stop.
     names = [name for name in MEASUREMENTS if name in (asked or MEASUREMENTS)]
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # fresh topics have no leaders for a moment; it tries again
     say = functools.partial(console.print, style="dim")
