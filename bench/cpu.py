@@ -5,7 +5,7 @@ from collections import defaultdict
 from contextlib import suppress
 
 import psutil
-from ltc_cli.stack import Stack
+from ltc_cli.stack import Stack, processes
 
 Spent = dict[str, float]
 
@@ -14,7 +14,9 @@ def spent(stack: Stack) -> Spent:
     """Milliseconds of CPU (user and system) since each process began, by name. Subtract an earlier one with `since`."""
     found: Spent = defaultdict(float, {"the load": _own(psutil.Process(os.getpid()))})
     for name, identity in stack.processes.items():
-        process = psutil.Process(int(str(identity["pid"])))
+        process = processes.find(identity)
+        if process is None:
+            continue
         if name != "postgres":
             found[name] += _own(process)
             continue
