@@ -1,5 +1,6 @@
 """Money: an exact amount in one currency, in that currency's minor units."""
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ def minor_units(currency: str) -> int:
     return _MINOR_UNITS.get(currency, 2)
 
 
+@functools.lru_cache(maxsize=1000)
+def _smallest(currency: str) -> Decimal | None:
+    """One minor unit of a currency; None for what is no code of one."""
+    return Decimal(1).scaleb(-minor_units(currency)) if _CURRENCY.fullmatch(currency) else None
+
+
 def round_half_up(amount: Decimal, places: int) -> Decimal:
     """Commercial rounding, away from zero at the half, as EN 16931 expects."""
     return amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
@@ -66,7 +73,8 @@ class Money:
     @classmethod
     def of(cls, amount: Decimal | int | str, currency: str) -> "Money":
         """Exact: raises `Invalid` when the amount has more places than the currency, is not finite or too large."""
-        if not _CURRENCY.fullmatch(currency):
+        smallest = _smallest(currency)
+        if smallest is None:
             raise Invalid(f"'{currency}' is not a currency code of ISO 4217", field="currency")
         try:
             value = Decimal(amount)
@@ -74,10 +82,13 @@ class Money:
             raise Invalid(f"'{amount}' is not an amount", field="amount") from error
         if not value.is_finite() or abs(value) >= _LIMIT:
             raise Invalid("the amount must be finite and below 10^15", field="amount")
-        exact = round_half_up(value, minor_units(currency))
-        if exact != value:
-            raise Invalid(f"{currency} has {minor_units(currency)} decimal places, got {amount}", field="amount")
-        return cls(exact, currency)
+        # Nearly every amount is written with its currency's places already.
+        if not value.same_quantum(smallest):
+            exact = value.quantize(smallest, rounding=ROUND_HALF_UP)
+            if exact != value:
+                raise Invalid(f"{currency} has {minor_units(currency)} decimal places, got {amount}", field="amount")
+            value = exact
+        return cls(value, currency)
 
     @classmethod
     def rounded(cls, amount: Decimal, currency: str) -> "Money":
@@ -88,7 +99,7 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> "Money":
-        return cls.of(0, currency)
+        return _zero(currency)
 
     @classmethod
     def total(cls, parts: Iterable["Money"], currency: str) -> "Money":
@@ -151,3 +162,8 @@ class Money:
                 lambda money: {"amount": str(money.amount), "currency": money.currency}, return_schema=wire
             ),
         )
+
+
+@functools.lru_cache(maxsize=1000)
+def _zero(currency: str) -> Money:
+    return Money.of(0, currency)

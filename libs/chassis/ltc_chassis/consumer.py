@@ -1,16 +1,22 @@
 """Kafka in: a batch of raw records becomes one database transaction, then one offset commit.
 
 Inside the transaction: mark ids in the inbox, run the handlers of the new ones, write their outbox rows, park what was refused.
+A type that comes often may have a handler that takes all of a batch's at once, for a statement a batch instead of a statement a
+record; it gets each key once at a time, so order per key is what it is for one by one.
 When one record fails, the batch is rolled back and redone record by record, so only the bad one is parked. While the
 database is away nothing is committed and nothing is parked: the consumer waits.
 """
 
 import asyncio
+import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import Event
@@ -28,15 +34,29 @@ logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[Transaction, E, Envelope], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived(Generic[E]):
+    """One of several events that are handled together."""
+
+    event: E
+    envelope: Envelope
+    turn: Callable[[Transaction], AbstractContextManager[object]]
+    """What is announced `with arrived.turn(tx):` was caused by this event, and goes on in its trace."""
+
+
+Together = Callable[[Transaction, Sequence[Arrived[E]]], Awaitable[None]]
 BatchHandler = Callable[[Transaction, Sequence[Received]], Awaitable[None]]
 _LONGEST_WAIT_S = 5.0
 
 
 class Consumers:
-    """The table of what a service consumes: a handler per event type, or one batch handler for all its topics."""
+    """The table of what a service consumes: a handler per event type (for one, or for several of a batch), or one for all its topics."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler[Event]] = {}
+        self.together_handlers: dict[str, Together[Event]] = {}
         self.types: dict[str, type[Event]] = {}
         self.batch_handler: BatchHandler | None = None
 
@@ -48,14 +68,26 @@ class Consumers:
         """Register the handler of an event type."""
 
         def register(handler: Handler[E]) -> Handler[E]:
-            name = event.type_name()
-            if name in self.types:
-                raise ValueError(f"{name} has two handlers")
-            self.types[name] = event
-            self.handlers[name] = handler  # type: ignore[assignment] # the table maps each type to the handler of that very type
+            self.handlers[self._new(event)] = handler  # type: ignore[assignment] # the table maps each type to the handler of that very type
             return handler
 
         return register
+
+    def together(self, event: type[E]) -> Callable[[Together[E]], Together[E]]:
+        """Register the handler of an event type that takes several, no two of one key: as if one after the other, in any order."""
+
+        def register(handler: Together[E]) -> Together[E]:
+            self.together_handlers[self._new(event)] = handler  # type: ignore[assignment] # as above
+            return handler
+
+        return register
+
+    def _new(self, event: type[Event]) -> str:
+        name = event.type_name()
+        if name in self.types:
+            raise ValueError(f"{name} has two handlers")
+        self.types[name] = event
+        return name
 
     def batch(self, *topics: str) -> Callable[[BatchHandler], BatchHandler]:
         """Register the one handler that takes new events of these topics by the batch, unparsed."""
@@ -187,10 +219,22 @@ class Processor:
         if self._consumers.batch_handler is not None:
             await self._by_batch(tx, new, self._consumers.batch_handler)
         else:
-            for item in new:
-                await self._one(tx, item)
+            await self._by_type(tx, new)
         await tx.flush()
         return tx
+
+    async def _by_type(self, tx: Transaction, items: Sequence[Received]) -> None:
+        """One by one; those that are handled together when the first of them comes."""
+        gathered: dict[str, list[Received]] = {}
+        for item in items:
+            if item.envelope.type in self._consumers.together_handlers:
+                gathered.setdefault(item.envelope.type, []).append(item)
+        for item in items:
+            if item.envelope.type not in self._consumers.together_handlers:
+                await self._one(tx, item)
+                continue
+            for wave in _waves(gathered.pop(item.envelope.type, ())):
+                await self._wave(tx, item.envelope.type, wave)
 
     async def _by_batch(self, tx: Transaction, items: Sequence[Received], handler: BatchHandler) -> None:
         if not items:
@@ -200,14 +244,58 @@ class Processor:
             "process batch",
             SpanKind.CONSUMER,
             {**self._operation(), names.MESSAGING_BATCH_COUNT: len(items)},
-            links=span_contexts(item.envelope.traceparent for item in items),
+            links=span_contexts(item.envelope.traceparent for item in items) if self._telemetry.recording else (),
         ):
             await handler(tx, items)
         self._telemetry.process_duration.labels("*", "processed").observe(time.perf_counter() - began)
 
     async def _one(self, tx: Transaction, item: Received) -> None:
-        envelope = item.envelope
         began = time.perf_counter()
+        outcome = "failed"
+        try:
+            with self._turn(item, tx):
+                event = parse(item, self._consumers.types[item.envelope.type])
+                await self._consumers.handlers[item.envelope.type](tx, event, item.envelope)
+            outcome = "processed"
+        finally:
+            self._telemetry.process_duration.labels(item.topic, outcome).observe(time.perf_counter() - began)
+
+    async def _wave(self, tx: Transaction, type_name: str, items: Sequence[Received]) -> None:
+        began = time.perf_counter()
+        outcome = "failed"
+        try:
+            model = self._consumers.types[type_name]
+            arrived = [Arrived(parse(item, model), item.envelope, functools.partial(self._turn, item)) for item in items]
+            await self._consumers.together_handlers[type_name](tx, arrived)
+            outcome = "processed"
+        finally:
+            observe = self._telemetry.process_duration.labels(items[0].topic, outcome).observe
+            each = (time.perf_counter() - began) / len(items)
+            for _ in items:
+                observe(each)
+
+    @contextmanager
+    def _turn(self, item: Received, tx: Transaction) -> Iterator[None]:
+        """What is announced inside the block was caused by this record; its span goes on in the trace of who published it."""
+        envelope = item.envelope
+        before, tx.cause = tx.cause, Cause(envelope.id, envelope.correlation_id)
+        try:
+            with (
+                self._telemetry.span(
+                    f"process {item.topic}",
+                    SpanKind.CONSUMER,
+                    self._attributes(item) if self._telemetry.recording else {},
+                    parent=remote_context(envelope.traceparent, envelope.tracestate),
+                    links=span_contexts([envelope.traceparent]) if self._telemetry.recording else (),
+                ),
+                log_fields(flow_id=envelope.flow_id, event_id=str(envelope.id), event_type=envelope.type),
+            ):
+                yield
+        finally:
+            tx.cause = before
+
+    def _attributes(self, item: Received) -> dict[str, str | int]:
+        envelope = item.envelope
         attributes: dict[str, str | int] = {
             **self._operation(),
             names.MESSAGING_DESTINATION: item.topic,
@@ -220,24 +308,7 @@ class Processor:
             attributes[names.MESSAGING_CONVERSATION] = attributes[names.LTC_FLOW_ID] = str(envelope.flow_id)
         if envelope.causation_id:
             attributes[names.LTC_CAUSATION_ID] = str(envelope.causation_id)
-        outcome = "failed"
-        try:
-            with (
-                self._telemetry.span(
-                    f"process {item.topic}",
-                    SpanKind.CONSUMER,
-                    attributes,
-                    parent=remote_context(envelope.traceparent, envelope.tracestate),
-                    links=span_contexts([envelope.traceparent]),
-                ),
-                log_fields(flow_id=envelope.flow_id, event_id=str(envelope.id), event_type=envelope.type),
-            ):
-                tx.cause = Cause(envelope.id, envelope.correlation_id)
-                event = parse(item, self._consumers.types[envelope.type])
-                await self._consumers.handlers[envelope.type](tx, event, envelope)
-            outcome = "processed"
-        finally:
-            self._telemetry.process_duration.labels(item.topic, outcome).observe(time.perf_counter() - began)
+        return attributes
 
     def _operation(self) -> dict[str, str | int]:
         return {
@@ -258,3 +329,17 @@ class Processor:
 
 
 _NO_TIME = timedelta(0)
+
+
+def _waves(items: Sequence[Received]) -> Iterator[list[Received]]:
+    """The first of each key, then the second of each, and so on: within a wave no key comes twice."""
+    waves: list[list[Received]] = []
+    seen: Counter[bytes] = Counter()
+    for item in items:
+        # A record without a key has no order to keep.
+        key = item.record.key if item.record.key is not None else item.envelope.id.bytes
+        if seen[key] == len(waves):
+            waves.append([])
+        waves[seen[key]].append(item)
+        seen[key] += 1
+    return iter(waves)

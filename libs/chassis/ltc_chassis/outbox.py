@@ -1,5 +1,6 @@
 """The outbox: events leave the database only by way of these rows, written in the transaction that decided them."""
 
+import itertools
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,6 +14,8 @@ from ltc_chassis.connection import Connection
 
 # From this many rows on, COPY costs half of an INSERT; for one or two it costs more.
 _COPY_FROM = 32
+# Up to so many rows a parameter for each value is cheaper than an array for each column.
+_SINGLY_UP_TO = 4
 
 
 class Row(NamedTuple):
@@ -70,8 +73,21 @@ def shard_of(key: str, shards: int) -> int:
     return zlib.crc32(key.encode()) % shards
 
 
+def _insert_of(count: int) -> str:
+    """The statement that writes so many rows, each value a parameter."""
+    width = len(_COLUMNS)
+    rows = (", ".join(f"${row * width + column}" for column in range(1, width + 1)) for row in range(count))
+    return f"INSERT INTO outbox ({', '.join(_COLUMNS)}) VALUES {', '.join(f'({row})' for row in rows)}"  # noqa: S608 - names from above
+
+
+_INSERTS = {count: _insert_of(count) for count in range(1, _SINGLY_UP_TO + 1)}
+
+
 async def insert(conn: Connection, rows: Sequence[Row]) -> None:
     """Write events in the order given."""
+    if len(rows) <= _SINGLY_UP_TO:
+        await conn.execute(_INSERTS[len(rows)], *itertools.chain.from_iterable(rows))
+        return
     if len(rows) >= _COPY_FROM:
         await conn.copy_records_to_table("outbox", records=rows, columns=_COLUMNS)
         return

@@ -102,7 +102,7 @@ class Relay:
                 names.MESSAGING_OPERATION_TYPE: "send",
                 names.MESSAGING_BATCH_COUNT: len(rows),
             },
-            links=span_contexts(row["traceparent"] for row in rows),
+            links=span_contexts(row["traceparent"] for row in rows) if self._telemetry.recording else (),
         ):
             confirmed = await self._publish(producer, rows)
         if confirmed:

@@ -6,7 +6,7 @@ A flow of weeks is not one trace: there is one trace per step, and the flow id i
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
@@ -16,10 +16,12 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, SamplingResult
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import Attributes
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,16 +36,41 @@ _MAX_LINKS = 100
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 
 
+class _WhereKept(Sampler):
+    """Spans that nobody keeps are not recorded, which is most of their cost; they have ids all the same, so traces go on."""
+
+    keep = False
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        chosen = ALWAYS_ON if self.keep else ALWAYS_OFF
+        return chosen.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        return "where kept"
+
+
 class Telemetry:
     """One service's tracer and Prometheus registry. Not global, so that several services can live in one test process."""
 
     def __init__(self, service: str, otlp_endpoint: str = "") -> None:
-        self.provider = TracerProvider(
-            resource=Resource.create({"service.name": service, "service.namespace": "ltc"}), shutdown_on_exit=False
+        self._wanted = _WhereKept()
+        self._provider = TracerProvider(
+            resource=Resource.create({"service.name": service, "service.namespace": "ltc"}),
+            sampler=ParentBased(self._wanted, remote_parent_sampled=self._wanted, local_parent_sampled=self._wanted),
+            shutdown_on_exit=False,
         )
         if otlp_endpoint:
-            self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint)))
-        self.tracer = self.provider.get_tracer("ltc_chassis")
+            self.keep_spans(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint)))
+        self.tracer = self._provider.get_tracer("ltc_chassis")
         self.registry = CollectorRegistry()
         self.http_duration = Histogram(
             "http_server_request_duration_seconds",
@@ -81,6 +108,16 @@ class Telemetry:
         self.timer_runs = Counter("ltc_timer_handled_total", "Due rows handled.", ["timer"], registry=self.registry)
         self.timer_errors = Counter("ltc_timer_errors_total", "Timer runs that failed.", ["timer"], registry=self.registry)
 
+    @property
+    def recording(self) -> bool:
+        """Whether somebody keeps spans, so that what is written on them is worth its price."""
+        return self._wanted.keep
+
+    def keep_spans(self, processor: SpanProcessor) -> None:
+        """From now on spans are recorded, and given to this one when they end."""
+        self._wanted.keep = True
+        self._provider.add_span_processor(processor)
+
     @contextmanager
     def span(
         self,
@@ -110,7 +147,7 @@ class Telemetry:
 
     def close(self) -> None:
         """Send what is still held."""
-        self.provider.shutdown()
+        self._provider.shutdown()
 
 
 def current_traceparent() -> tuple[str | None, str | None]:

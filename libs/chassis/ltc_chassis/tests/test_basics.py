@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ltc_contracts.topics import BY_NAME
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from ltc_chassis import app as app_module
 from ltc_chassis import asyncapi, inbox, names, outbox
@@ -22,7 +23,7 @@ from ltc_chassis.clock import ScaledClock, SystemClock, parse_clock
 from ltc_chassis.db import Database, Transaction
 from ltc_chassis.ids import drawn_at, new_id
 from ltc_chassis.runtime import Runtime
-from ltc_chassis.telemetry import _Fields, log_fields, remote_context, span_contexts
+from ltc_chassis.telemetry import Telemetry, _Fields, current_traceparent, log_fields, remote_context, span_contexts
 from ltc_chassis.testing import Emitted
 from ltc_chassis.tests.echo.app import Noted, Pinged, create_app, make_consumers, take_note
 from ltc_chassis.timers import Timer, run_until_idle
@@ -136,7 +137,7 @@ async def test_a_timer_that_crashes_leaves_its_work_due(db: Database, runtime: R
 
 async def test_what_a_timer_emits_has_a_trace_and_an_idle_poll_leaves_no_span(runtime: Runtime, db: Database) -> None:
     exporter = InMemorySpanExporter()
-    runtime.telemetry.provider.add_span_processor(SimpleSpanProcessor(exporter))
+    runtime.telemetry.keep_spans(SimpleSpanProcessor(exporter))
     left = [1]
 
     async def work(tx: Transaction) -> int:
@@ -150,6 +151,18 @@ async def test_what_a_timer_emits_has_a_trace_and_an_idle_poll_leaves_no_span(ru
     async with db.connection() as conn:
         traceparent = await conn.fetchval("SELECT traceparent FROM outbox")
     assert traceparent.split("-")[1] == format(span.context.trace_id, "032x")
+
+
+def test_spans_that_nobody_keeps_are_not_recorded_and_the_trace_goes_on_all_the_same() -> None:
+    telemetry = Telemetry("echo-svc")
+    parent = remote_context("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    with telemetry.span("work", SpanKind.INTERNAL, {}, parent=parent) as span:
+        assert not span.is_recording()
+        traceparent, _ = current_traceparent()
+    assert traceparent is not None
+    _, trace_id, span_id, sampled = traceparent.split("-")
+    assert (trace_id, sampled) == ("0af7651916cd43dd8448eb211c80319c", "00")
+    assert span_id != "b7ad6b7169203331"
 
 
 def test_log_lines_carry_the_flow_and_the_service() -> None:

@@ -10,13 +10,13 @@ import httpx
 import pytest
 from ltc_contracts.topics import MAX_EVENT_BYTES
 
-from ltc_chassis.consumer import Consumers
+from ltc_chassis.consumer import Arrived, Consumers
 from ltc_chassis.db import Database, Transaction
 from ltc_chassis.ids import new_id
 from ltc_chassis.records import Received
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Deliver, Emitted, FakeRecord, record_of
-from ltc_chassis.tests.echo.app import Noted, Pinged, make_consumers
+from ltc_chassis.tests.echo.app import Noted, Pinged, make_consumers, take_note
 
 Parked = Callable[[], Awaitable[list[asyncpg.Record]]]
 Emissions = Callable[[], Awaitable[list[Emitted]]]
@@ -257,6 +257,56 @@ async def test_a_batch_handler_gets_new_events_once_and_a_bad_one_is_parked_alon
     await deliver.records(consumers, [ping("d"), with_value(ping("x"), b"[]"), ping("e")])
     assert await texts(db) == ["a", "b", "c", "d", "e"]
     assert [row["reason"] for row in await parked()] == ["refused"]
+
+
+def make_together(calls: list[list[str]]) -> Consumers:
+    """Takes pings of a batch together and answers each."""
+    consumers = Consumers()
+
+    @consumers.together(Pinged)
+    async def pinged(tx: Transaction, arrived: Sequence[Arrived[Pinged]]) -> None:
+        calls.append([each.event.text for each in arrived])
+        for each in arrived:
+            assert each.envelope.flow_id is not None
+            with each.turn(tx):
+                await take_note(tx, each.event.text, each.envelope.flow_id, Noted)
+
+    return consumers
+
+
+async def test_events_that_are_handled_together_come_once_a_batch_and_each_causes_what_it_announces(
+    deliver: Deliver, db: Database, emitted: Emissions
+) -> None:
+    calls: list[list[str]] = []
+    ids, flows = [new_id(), new_id()], [new_id(), new_id()]
+    caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    records = [ping(text, flow, event_id=event_id) for text, flow, event_id in zip("ab", flows, ids, strict=True)]
+    records[0] = with_headers(records[0], traceparent=caller.encode())
+    await deliver.records(make_together(calls), [*records, records[0]])
+    assert calls == [["a", "b"]]
+    assert await texts(db) == ["a", "b"]
+    first, second = await emitted()
+    assert [first.headers["ce_causationid"], second.headers["ce_causationid"]] == [str(each) for each in ids]
+    assert [first.flow_id, second.flow_id] == flows
+    assert first.headers["traceparent"].split("-")[1] == caller.split("-")[1] != second.headers["traceparent"].split("-")[1]
+
+
+async def test_of_one_key_the_next_is_handled_after_the_one_before(deliver: Deliver, db: Database) -> None:
+    calls: list[list[str]] = []
+    one, other = new_id(), new_id()
+    batch = [ping("1", one), ping("2", one), ping("1", other), ping("3", one), ping("2", other)]
+    await deliver.records(make_together(calls), batch)
+    assert calls == [["1", "1"], ["2", "2"], ["3"]]
+    assert len(await texts(db)) == 5
+
+
+async def test_of_events_handled_together_a_bad_one_is_parked_alone(deliver: Deliver, db: Database, parked: Parked) -> None:
+    calls: list[list[str]] = []
+    unreadable = with_value(ping("x"), b"{}")
+    await deliver.records(make_together(calls), [ping("a"), ping("forbidden"), unreadable, ping("b")])
+    assert await texts(db) == ["a", "b"]
+    assert [row["reason"] for row in await parked()] == ["refused", "refused"]
+    assert calls[-2:] == [["forbidden"], ["b"]]
 
 
 def test_the_size_limit_is_the_contracts() -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.broker
 def watch(app: FastAPI) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     runtime: Runtime = app.state.runtime
-    runtime.telemetry.provider.add_span_processor(SimpleSpanProcessor(exporter))
+    runtime.telemetry.keep_spans(SimpleSpanProcessor(exporter))
     return exporter
 
 
