@@ -1,6 +1,8 @@
 """Kafka in: what sales, delivery, billing and the ERP say about orders, their customers and their pieces."""
 
-from ltc_chassis.consumer import Consumers
+from collections.abc import Sequence
+
+from ltc_chassis.consumer import Arrived, Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (
@@ -48,10 +50,10 @@ async def erp_customer_changed(tx: Transaction, event: ErpCustomerChanged, envel
     await credit.record_customer(tx, event, envelope.occurred_at)
 
 
-@consumers.on(DeliveryPromised)
-async def delivery_promised(tx: Transaction, event: DeliveryPromised, envelope: Envelope) -> None:
-    """Delivery has it, and told a day."""
-    await orders.record_promise(tx, event.order_id, envelope.occurred_at)
+@consumers.together(DeliveryPromised)
+async def delivery_promised(tx: Transaction, told: Sequence[Arrived[DeliveryPromised]]) -> None:
+    """Delivery has them, and told a day each."""
+    await orders.record_promises(tx, [(each.event.order_id, each.envelope.occurred_at, each.envelope.id) for each in told])
 
 
 @consumers.on(DeliveryProgressed)

@@ -1,5 +1,6 @@
 """What every change of an order brings with it: its row, history and events, its place in the process, its pieces and its credit."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -9,14 +10,21 @@ from order_svc.domain.order import Change, Decision, Order, OrderNotFound, Order
 from order_svc.store import credit, orders
 from order_svc.store import process as processes
 from order_svc.store import stock as shelves
+from order_svc.store.process import Moved
 
 
 async def known_order_for_update(tx: Transaction, order_id: UUID) -> Order:
     """The order of an event, locked. Raises `OrderNotKnownYet`."""
-    order = await orders.get_order_for_update(tx.conn, order_id)
-    if order is None:
-        raise OrderNotKnownYet(order_id)
-    return order
+    return (await known_orders_for_update(tx, [order_id]))[order_id]
+
+
+async def known_orders_for_update(tx: Transaction, order_ids: Sequence[UUID]) -> dict[UUID, Order]:
+    """The orders of several events, locked. Raises `OrderNotKnownYet` where one is missing."""
+    found = await orders.get_orders_for_update(tx.conn, order_ids)
+    for order_id in order_ids:
+        if order_id not in found:
+            raise OrderNotKnownYet(order_id)
+    return found
 
 
 async def order_for_update(tx: Transaction, order_id: UUID) -> Order:
@@ -34,13 +42,25 @@ async def save(tx: Transaction, before: Order, decision: Decision) -> Order:
         return order
     await orders.save_order(tx.conn, order)
     await record(tx, order, changes)
-    then, now = process.position(before), process.position(order)
-    if then != now:
-        over = process.ended(then, now, tx.now)
-        await processes.save_position(tx.conn, order.id, now, order.invoicing, [over] if over else [], cause_of(tx))
+    moved = _moved(tx, before, order, cause_of(tx))
+    if moved is not None:
+        await processes.save_positions(tx.conn, [moved])
     if order.state != before.state:
         await _follow(tx, before, order)
     return order
+
+
+async def save_promises(tx: Transaction, noted: Sequence[tuple[Order, Order, UUID]]) -> None:
+    """What `fulfilment.note_promise` made of several orders: each as it was, as it is, and the event that told it."""
+    changed = [(before, order, cause) for before, order, cause in noted if order != before]
+    await orders.save_promises(tx.conn, [order for _, order, _ in changed])
+    moved = (_moved(tx, before, order, cause) for before, order, cause in changed)
+    await processes.save_positions(tx.conn, [each for each in moved if each is not None])
+
+
+def _moved(tx: Transaction, before: Order, order: Order, cause: UUID | None) -> Moved | None:
+    then, now = process.position(before), process.position(order)
+    return None if then == now else Moved(order.id, order.invoicing, now, process.ended(then, now, tx.now), cause)
 
 
 async def record(tx: Transaction, order: Order, changes: list[Change]) -> None:

@@ -1,5 +1,6 @@
 """One function per business verb of a confirmed order: load, decide, save, emit."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -9,14 +10,18 @@ from ltc_contracts.events import InvoicePaid
 
 from order_svc.domain import cancellation, fulfilment
 from order_svc.domain.order import Order
-from order_svc.handlers.journal import known_order_for_update, order_for_update, save
+from order_svc.handlers.journal import known_order_for_update, known_orders_for_update, order_for_update, save, save_promises
 from order_svc.store import orders
 
 
-async def record_promise(tx: Transaction, order_id: UUID, at: datetime) -> None:
-    """Delivery told the customer a day: the order's process goes on."""
-    order = await known_order_for_update(tx, order_id)
-    await save(tx, order, fulfilment.note_promise(order, at, tx.now))
+async def record_promises(tx: Transaction, told: Sequence[tuple[UUID, datetime, UUID]]) -> None:
+    """Delivery told customers a day: their orders' processes go on. Of each: the order, when it was told, and by which event."""
+    known = await known_orders_for_update(tx, [order_id for order_id, _, _ in told])
+    now, causes = dict(known), dict[UUID, UUID]()
+    for order_id, at, event_id in told:
+        now[order_id], _ = fulfilment.note_promise(now[order_id], at, tx.now)
+        causes.setdefault(order_id, event_id)
+    await save_promises(tx, [(known[order_id], order, causes[order_id]) for order_id, order in now.items()])
 
 
 async def record_progress(tx: Transaction, order_id: UUID, percent: Decimal) -> None:

@@ -78,9 +78,29 @@ async def save_order(conn: Connection, order: Order) -> None:
     )
 
 
+async def save_promises(conn: Connection, orders: Sequence[Order]) -> None:
+    """Write when delivery told a day, of several orders. The rows must be locked by the caller."""
+    await conn.execute(
+        """
+        UPDATE sales_order o SET version = n.version, told_promise_at = n.told_promise_at, updated_at = n.updated_at
+        FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[]) AS n (id, version, told_promise_at, updated_at)
+        WHERE o.id = n.id
+        """,
+        [order.id for order in orders],
+        [order.version for order in orders],
+        [order.milestones.promised_at for order in orders],
+        [order.updated_at for order in orders],
+    )
+
+
 async def get_order_for_update(conn: Connection, order_id: UUID) -> Order | None:
     """The order, locked until the transaction ends."""
-    row = await conn.fetchrow(
+    return (await get_orders_for_update(conn, [order_id])).get(order_id)
+
+
+async def get_orders_for_update(conn: Connection, order_ids: Sequence[UUID]) -> dict[UUID, Order]:
+    """Those of these orders that there are, locked in the order of their ids until the transaction ends."""
+    rows = await conn.fetch(
         """
         SELECT id, flow_id, version, number, state, contract_id, customer_id, customer_name, customer_country, customer_vat_id,
                customer_email, net_amount, currency, payment_terms_days, requested_on, promised_on, percent_delivered,
@@ -89,11 +109,11 @@ async def get_order_for_update(conn: Connection, order_id: UUID) -> Order | None
                ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
                told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
-        FROM sales_order WHERE id = $1 FOR UPDATE
+        FROM sales_order WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
-        order_id,
+        list(order_ids),
     )
-    return None if row is None else _order(row)
+    return {row["id"]: _order(row) for row in rows}
 
 
 async def get_order(conn: Connection, order_id: UUID) -> Order:

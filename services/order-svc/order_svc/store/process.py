@@ -1,6 +1,7 @@
 """The process of each order, what it went through, and the policies of its steps."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,44 +11,57 @@ from ltc_chassis.db import Connection
 from order_svc.domain.process import Ended, Policy, Position
 
 
-async def save_position(
-    conn: Connection, order_id: UUID, position: Position, invoicing: str, ended: Sequence[Ended], cause: UUID | None
-) -> None:
-    """Where the process is now, under the policy of the step as it is now; and the steps that are over. Lock the order before.
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An order whose process is elsewhere now: where, the step that is over with it (if one is), and the event that did it."""
 
-    Deadlines that were told stay told when the process comes back to the same wait (a cancellation was refused).
+    order_id: UUID
+    invoicing: str
+    position: Position
+    ended: Ended | None
+    cause: UUID | None
+
+
+async def save_positions(conn: Connection, moved: Sequence[Moved]) -> None:
+    """Where processes are now, under the policies of their steps as they are now; and the steps that are over. Lock the orders before.
+
+    Deadlines that were told stay told when a process comes back to the same wait (a cancellation was refused).
     """
     await conn.execute(
         """
-        WITH step AS (
+        WITH moved AS MATERIALIZED (
+            SELECT m.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[], $7::uuid[],
+                                   $8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[])
+                AS m (order_id, invoicing, step, waiting_for, since, compensating, cause, ended_step, started_at, ended_at, outcome)),
+        ended AS (
             INSERT INTO order_process_step (order_id, step, started_at, ended_at, outcome, cause)
-            SELECT $1, s.step, s.started_at, s.ended_at, s.outcome, $7
-            FROM unnest($8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[])
-                 AS s (step, started_at, ended_at, outcome))
+            SELECT order_id, ended_step, started_at, ended_at, outcome, cause FROM moved WHERE ended_step IS NOT NULL)
         INSERT INTO order_process AS p (order_id, step, waiting_for, since, deadline, attempt, compensating, policy_id)
-        SELECT $1, $2::text, $3::text, $4::timestamptz,
-               CASE WHEN told.attempt < policy.attempts THEN $4::timestamptz + policy.timeout * (told.attempt + 1) END,
-               told.attempt, $5::boolean, policy.id
-        FROM (SELECT count(*)::int AS attempt FROM order_process_step
-              WHERE order_id = $1 AND step = $2 AND outcome = 'late' AND started_at = $4) AS told
+        SELECT m.order_id, m.step, m.waiting_for, m.since,
+               CASE WHEN told.attempt < policy.attempts THEN m.since + policy.timeout * (told.attempt + 1) END,
+               told.attempt, m.compensating, policy.id
+        FROM moved m
+        CROSS JOIN LATERAL (
+            SELECT count(*)::int AS attempt FROM order_process_step s
+            WHERE s.order_id = m.order_id AND s.step = m.step AND s.outcome = 'late' AND s.started_at = m.since) AS told
         LEFT JOIN LATERAL (
-            SELECT id, timeout, attempts FROM process_policy WHERE step = $2 AND invoicing IN ('any', $6)
-            ORDER BY (invoicing = 'any'), version DESC LIMIT 1) AS policy ON true
+            SELECT y.id, y.timeout, y.attempts FROM process_policy y WHERE y.step = m.step AND y.invoicing IN ('any', m.invoicing)
+            ORDER BY (y.invoicing = 'any'), y.version DESC LIMIT 1) AS policy ON true
         ON CONFLICT (order_id) DO UPDATE SET step = excluded.step, waiting_for = excluded.waiting_for, since = excluded.since,
             deadline = excluded.deadline, attempt = excluded.attempt, compensating = excluded.compensating,
             policy_id = excluded.policy_id
         """,
-        order_id,
-        position.step,
-        position.waiting_for,
-        position.since,
-        position.compensating,
-        invoicing,
-        cause,
-        [step.step for step in ended],
-        [step.started_at for step in ended],
-        [step.ended_at for step in ended],
-        [step.outcome for step in ended],
+        [each.order_id for each in moved],
+        [each.invoicing for each in moved],
+        [each.position.step for each in moved],
+        [each.position.waiting_for for each in moved],
+        [each.position.since for each in moved],
+        [each.position.compensating for each in moved],
+        [each.cause for each in moved],
+        [each.ended and each.ended.step for each in moved],
+        [each.ended and each.ended.started_at for each in moved],
+        [each.ended and each.ended.ended_at for each in moved],
+        [each.ended and each.ended.outcome for each in moved],
     )
 
 

@@ -1,6 +1,7 @@
 """Histories on the real consumers, routes, timers and database: killed before a commit, told again, and right in the end."""
 
 import json
+from contextlib import nullcontext
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.consumer import Arrived
 from ltc_chassis.db import Cause, Transaction
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Deliver, record_of
@@ -92,7 +94,11 @@ class Live:
         if action.fact is not None:
             event = event_of(action.fact)
             envelope = Envelope.from_headers(readable_headers(record_of(event, flow_id=None, event_id=action.fact.id).headers))
-            await consumers.handlers[event.type_name()](tx, event, envelope)
+            together = consumers.together_handlers.get(event.type_name())
+            if together is not None:
+                await together(tx, [Arrived(event, envelope, nullcontext)])
+            else:
+                await consumers.handlers[event.type_name()](tx, event, envelope)
         elif action.cart is not None:
             placement = CheckOut.model_validate_json(json.dumps(cart_of(action.cart))).placement()
             await acceptance.check_out(tx, placement, flow_id=None, wish=None, by="test")
