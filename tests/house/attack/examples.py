@@ -15,6 +15,7 @@ _FILES = {
     "leads.csv": b"Id,Company,Country,Lead Source,Lead Origin,Prospect ID,Converted\n1,Rossi SpA,IT,Google,web,p1,0\n2,Nord,DE,Bing,web,p2,1\n",
     "spend.csv": b"campaign,day,amount,currency\nspring,2026-01-07,12.50,EUR\n",
     "prices.csv": b"sku,unit_price,valid_from\nSEAT,49.90,2026-01-01\n",
+    "people.csv": b"email,name\neva@nordwind.example,Eva\n",
     "accounts.csv": b"account,sector,country\nAcme,retail,DE\n",
 }
 

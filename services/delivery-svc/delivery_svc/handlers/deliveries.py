@@ -10,6 +10,7 @@ from ltc_contracts.events import Event, OrderCancellationRequested, OrderConfirm
 
 from delivery_svc.domain import delivery as rules
 from delivery_svc.domain.delivery import Decision, Delivery, DeliveryNotFound, DeliveryNotKnownYet
+from delivery_svc.handlers import survey_triggers
 from delivery_svc.store import deliveries
 
 
@@ -41,7 +42,9 @@ async def complete_delivery(tx: Transaction, delivery_id: UUID, completed_at: da
     lines = (await deliveries.list_lines(tx.conn, [delivery.id]))[delivery.id]
     decision = rules.complete(delivery, lines, completed_at, tx.now)
     # The fact lies where it happened, not where it was typed in.
-    return await _save(tx, delivery, decision, occurred_at=decision[0].completed_at)
+    done = await _save(tx, delivery, decision, occurred_at=decision[0].completed_at)
+    await survey_triggers.delivery_completed(tx, done)
+    return done
 
 
 async def promise_day(tx: Transaction, delivery_id: UUID, promised_on: date) -> Delivery:

@@ -22,7 +22,7 @@ from delivery_svc.domain import ticket as rules
 from delivery_svc.domain.service_desk import AgentNotFound, Queue, QueueNotFound
 from delivery_svc.domain.ticket import Author, Channel, Comment, Happening, Language, Move, Priority, Ticket
 from delivery_svc.domain.ticket_clock import Clock, Kind
-from delivery_svc.handlers import ticket_clocks, ticket_mails
+from delivery_svc.handlers import survey_triggers, ticket_clocks, ticket_mails
 from delivery_svc.store import service_desk
 from delivery_svc.store import tickets as store
 
@@ -178,6 +178,7 @@ async def solved(tx: Transaction, ticket_id: UUID, by: str) -> Ticket:
     after = rules.moved(ticket, "solved", tx.now, reopen_days=queue.reopen_days if queue else 0)
     now, clocks = await _advance(tx, ticket, after, "solved", by)
     _tell_resolved(tx, now, clocks, None)
+    await survey_triggers.ticket_ended(tx, now, "ticket_resolved")
     return now
 
 
@@ -275,6 +276,9 @@ async def _move(tx: Transaction, ticket: Ticket, what: Move, by: str) -> Ticket:
     now, clocks = await _advance(tx, ticket, after, what, by)
     if what == "resolve":
         _tell_resolved(tx, now, clocks, by)
+        await survey_triggers.ticket_ended(tx, now, "ticket_resolved")
+    elif what == "close" and ticket.state == "resolved":
+        await survey_triggers.ticket_ended(tx, now, "ticket_closed")
     elif what == "reopen":
         _tell_reopened(tx, now, by)
     return now

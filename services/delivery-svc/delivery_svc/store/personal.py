@@ -1,7 +1,8 @@
 """What of this database is about persons, and what an erasure makes of it: every column of every table.
 
 A new table or column is named here, or a test fails. `ltc_chassis/personal.py` says how. A person is known here by their address
-(`:emails`): that of who asked in a ticket. Who an order goes to is part of a commercial document, and the law has it kept.
+(`:emails`): that of who asked in a ticket, or was asked in a survey; who shall never be asked again, by its hash (`:hashes`). Who
+an order goes to is part of a commercial document, and the law has it kept.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from ltc_chassis.personal import CHASSIS, EMPTY, Table, keep, replace
 
 _ASKED = "(SELECT k.id FROM ticket k WHERE lower(k.requester_email) = ANY(:emails))"
 _SAID = f"(SELECT c.id FROM ticket_comment c WHERE c.ticket_id IN {_ASKED} OR lower(c.by) = ANY(:emails))"  # noqa: S608 - literal text
+_SURVEYED = "(SELECT k.id FROM survey_ask k WHERE lower(k.email) = ANY(:emails))"
 _COMMERCIAL = keep("who an order is delivered and billed to: commercial and tax law")
 _GONE = replace("'(erased)'")
 
@@ -43,6 +45,35 @@ TABLES: Mapping[str, Table] = {
     ),
     "promise": Table(plain="delivery_id version promised_on promised_at"),
     "service_agent": Table(plain="version capacity active changed_at", staff="subject email changed_by"),
+    "survey": Table(
+        plain="code version kind trigger name texts questions delay_hours every_days sample_percent customer_days valid_days remind_days "
+        "active active_since changed_at",
+        staff="changed_by",
+    ),
+    "survey_answer": Table(
+        rows=f"t.ask_id IN {_SURVEYED}",
+        plain="ask_id question kind choices number day",
+        personal={"text": replace("CASE WHEN t.text IS NOT NULL THEN '(erased)' END")},
+    ),
+    "survey_ask": Table(
+        rows="lower(t.email) = ANY(:emails)",
+        plain="id flow_id version survey survey_version kind trigger state reason language number customer_id order_id delivery_id "
+        "ticket_id due_at wait_until next_at asked_at remind_at reminded_at expires_at ended_at score created_at updated_at",
+        staff="created_by",
+        personal={
+            # For some occasions it ends with the hash of the address.
+            "dedupe_key": replace("'erased/' || t.id", shown=False),
+            "name": EMPTY,
+            "email": EMPTY,
+        },
+    ),
+    "survey_person": Table(
+        rows="t.address_hash = ANY(:hashes)",
+        plain="asked_at stopped_at stopped_why",
+        personal={"address_hash": keep("that nobody asks again who was erased; it says nothing without the address")},
+    ),
+    "survey_round": Table(plain="survey day after done"),
+    "survey_rule": Table(plain="version quiet_days changed_at", staff="changed_by"),
     "ticket_attachment": Table(
         rows=f"t.comment_id IN {_SAID}",
         plain="id comment_id position size",

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 from fastapi import FastAPI
+from ltc_chassis.testing_mail import MailServer
 
 from delivery_svc.app import create_app
-from delivery_svc.tests.desk import Desk
+from delivery_svc.tests.desk import Desk, Run, Send
+from delivery_svc.tests.panel import Panel
 
 
 @pytest.fixture
@@ -23,3 +25,8 @@ def make_app() -> Callable[[], FastAPI]:
 @pytest.fixture
 def desk(client: httpx.AsyncClient) -> Desk:
     return Desk(client)
+
+
+@pytest.fixture
+def panel(desk: Desk, client: httpx.AsyncClient, run_timer: Run, mail_server: MailServer, send_mails: Send) -> Panel:
+    return Panel(desk, client, run_timer, mail_server, send_mails)

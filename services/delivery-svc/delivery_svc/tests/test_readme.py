@@ -39,6 +39,9 @@ class Reader:
     async def _other(self, _: Example) -> str:
         return str((await self.desk.open())["id"])
 
+    async def _ask(self, _: Example) -> str:
+        return str((await self.client.get("/v1/survey-asks")).json()["items"][0]["id"])
+
     async def _absence(self, _: Example) -> str:
         return str(self.answers["/v1/service-agents/anna/absences"]["id"])
 
@@ -73,6 +76,7 @@ async def test_every_example_of_the_readme_works_as_printed(
     mail = letter("See the picture.")
     mail.add_attachment(b"PNG", maintype="image", subtype="png", filename="pump.png")
     (tmp_path / "reply.eml").write_bytes(mail.as_bytes())
+    (tmp_path / "people.csv").write_text("email,name\neva@nordwind.example,Eva\n")
     reader = Reader(desk, client, deliver, mail_server, send_mails)
     refused = []
     for example in examples(README):
