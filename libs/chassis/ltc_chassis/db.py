@@ -1,7 +1,7 @@
 """The database: a pool that comes back by itself, and the one transaction at the edge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=ChassisSettings)
+# Writes rows of one kind; a function of a service's store.
+Writer = Callable[[Connection, Sequence[Any]], Awaitable[None]]
 
 _ACQUIRE_TIMEOUT_S = 5.0
 _IDLE_IN_TRANSACTION_MS = "60000"
@@ -109,6 +111,7 @@ class Transaction:
     settings: ChassisSettings
     cause: Cause | None = None
     pending: list[outbox.Row] = field(default_factory=list)
+    gathered: dict[Writer, list[Any]] = field(default_factory=dict)
     announced: bool = False
 
     def emit(
@@ -155,15 +158,24 @@ class Transaction:
         )
         return event_id
 
+    def gather(self, write: Writer, row: Any) -> None:
+        """Have `write(conn, rows)` called once, at the end, with every row given for it: what a batch of events adds to one table.
+
+        A row that each event of a batch adds by itself costs a round trip each; nothing may read it in this transaction.
+        """
+        self.gathered.setdefault(write, []).append(row)
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part of the transaction that may fail alone: when the block raises, what it wrote and announced is taken back."""
-        announced = len(self.pending)
+        announced, gathered = len(self.pending), {write: len(rows) for write, rows in self.gathered.items()}
         try:
             async with self.conn.transaction():
                 yield
         except BaseException:
             del self.pending[announced:]
+            for write, rows in self.gathered.items():
+                del rows[gathered.get(write, 0) :]
             raise
 
     def settings_as(self, kind: type[S]) -> S:
@@ -173,7 +185,11 @@ class Transaction:
         return self.settings
 
     async def flush(self) -> None:
-        """Write what was emitted so far to the outbox, inside the transaction."""
+        """Write what was gathered so far, and what was emitted to the outbox, inside the transaction."""
+        gathered, self.gathered = self.gathered, {}
+        for write, rows in gathered.items():
+            if rows:
+                await write(self.conn, rows)
         if self.pending:
             rows, self.pending = self.pending, []
             self.announced = True

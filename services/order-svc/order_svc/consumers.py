@@ -8,20 +8,32 @@ from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (
     ContractSigned,
     DeliveryCancelled,
+    DeliveryChangeDecided,
     DeliveryCompleted,
+    DeliveryFailed,
+    DeliveryHandedOver,
     DeliveryProgressed,
     DeliveryPromised,
+    DeliveryReturned,
     ErpCustomerChanged,
     ErpOrderPlaced,
     ErpStockChanged,
+    Event,
     InvoiceCredited,
     InvoiceIssued,
+    InvoiceOverdue,
     InvoicePaid,
     PaymentAllocated,
     PaymentRefunded,
+    QuoteAccepted,
+    QuoteSent,
+    TicketMerged,
+    TicketOpened,
+    TicketReopened,
+    TicketResolved,
 )
 
-from order_svc.handlers import acceptance, credit, orders, stock
+from order_svc.handlers import acceptance, credit, order_page, orders, stock
 
 consumers = Consumers()
 
@@ -30,6 +42,7 @@ consumers = Consumers()
 async def contract_signed(tx: Transaction, event: ContractSigned, envelope: Envelope) -> None:
     """A signed contract becomes an order."""
     await acceptance.receive_contract(tx, event, flow_id=envelope.flow_id)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(ErpOrderPlaced)
@@ -54,51 +67,73 @@ async def erp_customer_changed(tx: Transaction, event: ErpCustomerChanged, envel
 async def delivery_promised(tx: Transaction, told: Sequence[Arrived[DeliveryPromised]]) -> None:
     """Delivery has them, and told a day each."""
     await orders.record_promises(tx, [(each.event.order_id, each.envelope.occurred_at, each.envelope.id) for each in told])
+    for each in told:
+        await order_page.record(tx, each.event, each.envelope)
 
 
 @consumers.on(DeliveryProgressed)
-async def delivery_progressed(tx: Transaction, event: DeliveryProgressed, _: Envelope) -> None:
+async def delivery_progressed(tx: Transaction, event: DeliveryProgressed, envelope: Envelope) -> None:
     """The order is in progress."""
     await orders.record_progress(tx, event.order_id, event.percent)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(DeliveryCompleted)
 async def delivery_completed(tx: Transaction, event: DeliveryCompleted, envelope: Envelope) -> None:
     """The order is fulfilled."""
     await orders.record_completion(tx, event.order_id, event.delivery_id, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(DeliveryCancelled)
 async def delivery_cancelled(tx: Transaction, event: DeliveryCancelled, envelope: Envelope) -> None:
     """The order is cancelled."""
     await orders.record_cancelled_delivery(tx, event.order_id, event.reason, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(InvoiceIssued)
 async def invoice_issued(tx: Transaction, event: InvoiceIssued, envelope: Envelope) -> None:
     """What was ordered is claimed."""
     await credit.record_invoice(tx, event, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(InvoicePaid)
 async def invoice_paid(tx: Transaction, event: InvoicePaid, envelope: Envelope) -> None:
     """The order is paid."""
     await orders.record_payment(tx, event, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(PaymentAllocated)
 async def payment_allocated(tx: Transaction, event: PaymentAllocated, envelope: Envelope) -> None:
     """The customer owes less."""
     await credit.record_allocation(tx, event, envelope.id, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(InvoiceCredited)
 async def invoice_credited(tx: Transaction, event: InvoiceCredited, envelope: Envelope) -> None:
     """The customer owes less, since it was taken back."""
     await credit.record_credit_note(tx, event, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
 
 
 @consumers.on(PaymentRefunded)
 async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
     """The customer owes it again."""
     await credit.record_refund(tx, event, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
+
+
+async def told(tx: Transaction, event: Event, envelope: Envelope) -> None:
+    """It belongs on an order's page and changes nothing else here."""
+    await order_page.record(tx, event, envelope)
+
+
+for kind in (
+    *(QuoteSent, QuoteAccepted, DeliveryHandedOver, DeliveryFailed, DeliveryReturned, DeliveryChangeDecided, InvoiceOverdue),
+    *(TicketOpened, TicketResolved, TicketReopened, TicketMerged),
+):
+    consumers.on(kind)(told)

@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
+from ltc_contracts.envelope import Envelope
+from ltc_contracts.errors import Invalid
 from ltc_contracts.topics import MAX_EVENT_BYTES
 
+from ltc_chassis.connection import Connection
 from ltc_chassis.consumer import Arrived, Consumers
 from ltc_chassis.db import Database, Transaction
 from ltc_chassis.ids import new_id
@@ -307,6 +311,32 @@ async def test_of_events_handled_together_a_bad_one_is_parked_alone(deliver: Del
     assert await texts(db) == ["a", "b"]
     assert [row["reason"] for row in await parked()] == ["refused", "refused"]
     assert calls[-2:] == [["forbidden"], ["b"]]
+
+
+async def test_rows_that_events_of_a_batch_gather_are_written_at_once_and_not_those_of_a_savepoint_that_failed(
+    db: Database, parked: Parked, deliver: Deliver
+) -> None:
+    consumers, sizes = Consumers(), list[int]()
+
+    async def insert(conn: Connection, rows: Sequence[Any]) -> None:
+        sizes.append(len(rows))
+        await conn.executemany("INSERT INTO note (id, flow_id, text, version, created_at) VALUES ($1, $1, $2, 1, now())", rows)
+
+    @consumers.on(Pinged)
+    async def pinged(tx: Transaction, event: Pinged, _: Envelope) -> None:
+        tx.gather(insert, (event.ping_id, event.text))
+        with suppress(ZeroDivisionError):
+            async with tx.savepoint():
+                tx.gather(insert, (new_id(), "taken back"))
+                raise ZeroDivisionError
+        if event.text == "bad":
+            raise Invalid("bad", field="text")
+
+    await deliver.records(consumers, [ping("a"), ping("b")])
+    assert sizes == [2]
+    await deliver.records(consumers, [ping("c"), ping("bad"), ping("d")])
+    assert await texts(db) == ["a", "b", "c", "d"]
+    assert len(await parked()) == 1
 
 
 def test_the_size_limit_is_the_contracts() -> None:
