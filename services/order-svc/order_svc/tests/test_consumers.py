@@ -245,6 +245,8 @@ def test_what_we_tell_is_what_we_own() -> None:
         "order.confirmed",
         "order.cancellation_requested",
         "order.cancelled",
+        "order.change_requested",
+        "order.changed",
         "order.fulfilled",
         "order.closed",
         "order.held",
