@@ -52,6 +52,7 @@ class InvoicePaid(Event):
     """Nothing is open on the invoice any more."""
 
     TOPIC: ClassVar[str] = "invoice.paid"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "invoice_id"
 
     invoice_id: UUID
@@ -61,6 +62,10 @@ class InvoicePaid(Event):
     due_on: Day
     paid_on: Day
     on_time: bool
+    # 1.1
+    credited: Annotated[
+        Money | None, Field(description="how much of it was taken back until then, so that the rest was paid")
+    ] = None
 
 
 class PaymentReceived(Event):

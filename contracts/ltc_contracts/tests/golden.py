@@ -205,7 +205,7 @@ STEPS: list[Step] = [
     (
         e.InvoicePaid(
             invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, gross=GROSS, due_on=date(2026, 2, 28),
-            paid_on=date(2026, 3, 6), on_time=False,
+            paid_on=date(2026, 3, 6), on_time=False, credited=None,
         ),
         "billing", 60, FLOW, 4, None,
     ),

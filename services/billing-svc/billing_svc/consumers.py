@@ -1,13 +1,51 @@
-"""Kafka in: what was delivered."""
+"""Kafka in: what was ordered and delivered, changed, cancelled and came back."""
 
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver
+from ltc_contracts.events import (
+    DeliveryCompleted,
+    DeliveryHandedOver,
+    DeliveryPromised,
+    DeliveryReturned,
+    OrderCancelled,
+    OrderChanged,
+    OrderConfirmed,
+)
 
-from billing_svc.handlers import invoices
+from billing_svc.handlers import invoices, orders
 
 consumers = Consumers()
+
+
+@consumers.on(OrderConfirmed)
+async def order_confirmed(tx: Transaction, event: OrderConfirmed, envelope: Envelope) -> None:
+    """A prepaid order is invoiced."""
+    await orders.record_confirmation(tx, event, flow_id=envelope.flow_id)
+
+
+@consumers.on(DeliveryPromised)
+async def delivery_promised(tx: Transaction, event: DeliveryPromised, _: Envelope) -> None:
+    """A prepaid order is invoiced."""
+    await orders.record_promise(tx, event)
+
+
+@consumers.on(OrderChanged)
+async def order_changed(tx: Transaction, event: OrderChanged, _: Envelope) -> None:
+    """What became more of a prepaid order is invoiced, what was invoiced beyond the new order is credited."""
+    await orders.record_fact(tx, event)
+
+
+@consumers.on(OrderCancelled)
+async def order_cancelled(tx: Transaction, event: OrderCancelled, _: Envelope) -> None:
+    """What was invoiced is credited."""
+    await orders.record_fact(tx, event)
+
+
+@consumers.on(DeliveryReturned)
+async def delivery_returned(tx: Transaction, event: DeliveryReturned, _: Envelope) -> None:
+    """What was invoiced of what came back is credited."""
+    await orders.record_fact(tx, event)
 
 
 @consumers.on(DeliveryHandedOver)

@@ -1,1 +1,1 @@
-"""HTTP in, by aggregate: invoices, payments, ledger."""
+"""HTTP in, by aggregate: invoices, credit notes, payments, ledger."""

@@ -39,6 +39,7 @@ class InvoiceView(BaseModel):
     tax: Money
     gross: Money
     paid: Money
+    credited: Money
     open: Money
     issued_on: date
     due_on: date

@@ -63,6 +63,7 @@ class EntryView(BaseModel):
     flow_id: UUID | None
     invoice_id: UUID | None
     payment_id: UUID | None
+    credit_id: UUID | None
     lines: list[EntryLine]
     created_at: datetime
 

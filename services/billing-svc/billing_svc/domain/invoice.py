@@ -21,9 +21,9 @@ SERIES = "INV"
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """A numbered document and what was paid on it. Payment state and overdue are derived, never set by hand.
+    """A numbered document, what was paid on it and what was taken back. Payment state and overdue are derived, never set by hand.
 
-    `cause_id` names what it invoices, the hand-over or the delivery as a whole (`cause`); nothing is invoiced twice.
+    `cause_id` names what it invoices (`cause`); nothing is invoiced twice. `settled_on` is the day on which nothing was open first.
     """
 
     id: UUID
@@ -43,7 +43,9 @@ class Invoice:
     issued_on: date
     due_on: date
     paid: Money
+    credited: Money
     last_received_on: date | None
+    settled_on: date | None
     called_overdue_on: date | None
     version: int
     created_at: datetime
@@ -51,7 +53,7 @@ class Invoice:
 
     @property
     def open(self) -> Money:
-        return self.gross - self.paid
+        return self.gross - self.paid - self.credited
 
     @property
     def payment_state(self) -> PaymentState:
@@ -61,10 +63,8 @@ class Invoice:
 
     @property
     def paid_on(self) -> date | None:
-        """The day on which the last part that was missing had arrived; cash that lay here before the invoice pays it as it is issued."""
-        if self.open.amount:
-            return None
-        return max(self.issued_on, self.last_received_on or self.issued_on)
+        """The day on which nothing was open any more; cash that lay here before the invoice pays it as it is issued."""
+        return self.settled_on
 
     def is_overdue(self, today: date) -> bool:
         """Something is open after the due day."""
@@ -105,7 +105,9 @@ def issue(
         issued_on=today,
         due_on=today + timedelta(days=occasion.payment_terms_days),
         paid=Money.zero(currency),
+        credited=Money.zero(currency),
         last_received_on=None,
+        settled_on=None if gross.amount else today,
         called_overdue_on=None,
         version=1,
         created_at=now,
@@ -125,6 +127,7 @@ def issue(
             issued_on=invoice.issued_on,
             due_on=invoice.due_on,
             handover_id=invoice.cause_id if invoice.cause == "handover" else None,
+            change_id=invoice.cause_id if invoice.cause == "change" else None,
         )
     ]
     # A claim of nothing is settled as it is made; without this its order would wait for ever.
@@ -146,6 +149,35 @@ def fall_overdue(invoice: Invoice, now: datetime) -> tuple[Invoice, list[Event]]
     return late, [event]
 
 
+def pay(invoice: Invoice, part: Money, received_on: date, now: datetime) -> tuple[Invoice, list[Event]]:
+    """`part` of what is open is paid by money that came on a day; with `invoice.paid` when it was the last."""
+    latest = max(received_on, invoice.last_received_on or received_on)
+    paid = replace(invoice, paid=invoice.paid + part, last_received_on=latest, version=invoice.version + 1, updated_at=now)
+    return _settled(paid, max(invoice.issued_on, latest))
+
+
+def take_back(invoice: Invoice, gross: Money, now: datetime) -> tuple[Invoice, Money, list[Event]]:
+    """So much is claimed no longer; returns what was paid beyond the rest and is the customer's again.
+
+    With `invoice.paid` when that left nothing open: who waits for the money of this invoice need not wait any more.
+    """
+    free = Money.zero(gross.currency)
+    if invoice.open < gross:
+        free = gross - invoice.open
+    changed = replace(
+        invoice, credited=invoice.credited + gross, paid=invoice.paid - free, version=invoice.version + 1, updated_at=now
+    )
+    settled, events = _settled(changed, now.date())
+    return settled, free, events
+
+
+def _settled(invoice: Invoice, on: date) -> tuple[Invoice, list[Event]]:
+    if invoice.open.amount or invoice.settled_on is not None:
+        return invoice, []
+    invoice = replace(invoice, settled_on=on)
+    return invoice, paid_events(invoice)
+
+
 def paid_events(invoice: Invoice) -> list[Event]:
     """`invoice.paid` when nothing is open, else nothing."""
     if invoice.paid_on is None:
@@ -159,5 +191,6 @@ def paid_events(invoice: Invoice) -> list[Event]:
             due_on=invoice.due_on,
             paid_on=invoice.paid_on,
             on_time=invoice.paid_on <= invoice.due_on,
+            credited=invoice.credited if invoice.credited.amount else None,
         )
     ]

@@ -7,7 +7,8 @@ from typing import Literal
 from ltc_contracts.money import Money
 
 Account = Literal["receivable", "revenue", "tax", "cash", "unapplied_cash", "bad_debt", "refund"]
-Kind = Literal["invoice", "payment", "allocation"]
+# `credit`: a credit note. `release`: money that had settled what was taken back is on account again.
+Kind = Literal["invoice", "payment", "allocation", "credit", "release"]
 
 
 @dataclass(frozen=True, slots=True)

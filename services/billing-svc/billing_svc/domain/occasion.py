@@ -1,19 +1,32 @@
-"""What an invoice is made of: an order's part that was handed over, or the whole of it. Carried figures are verified here."""
+"""What an invoice is made of: an order's part that was handed over, or the whole of it, or what a change added to it.
 
+Carried figures are verified here.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
 from ltc_contracts.errors import Invalid
-from ltc_contracts.events import Customer, DeliveryCompleted, DeliveryHandedOver, HandedLine, Line
+from ltc_contracts.events import (
+    Customer,
+    DeliveryCompleted,
+    DeliveryHandedOver,
+    HandedLine,
+    Line,
+    OrderChanged,
+    OrderConfirmed,
+)
 from ltc_contracts.money import Money
 from pydantic import Field
 
 from billing_svc.domain.amounts import line_net, worth
 
-# `delivery`: all of it, told by `delivery.completed` of a writer that told no parts.
-Cause = Literal["handover", "delivery"]
+# `delivery`: all of it, told by `delivery.completed` of a writer that told no parts. `order`: all of it, prepaid.
+# `change`: what a change added to a prepaid order.
+Cause = Literal["handover", "delivery", "order", "change"]
 
 
 class InvoiceLine(Line):
@@ -30,7 +43,7 @@ class InvoiceLine(Line):
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What is to be invoiced, once: `cause_id` is the id of the hand-over or the delivery."""
+    """What is to be invoiced, once: `cause_id` is the id of the hand-over, the delivery, the order or the change."""
 
     cause: Cause
     cause_id: UUID
@@ -44,18 +57,64 @@ class Occasion:
 
 def of_delivery(event: DeliveryCompleted) -> Occasion:
     """The whole, told at once. Raises `Invalid` with the first figure that is wrong."""
-    for line in event.lines:
-        if line.net != line_net(line):
-            raise Invalid(f"line {line.sku}: net is {line.net}, should be {line_net(line)}", field="lines")
-    lines = tuple(InvoiceLine.model_validate(dict(line)) for line in event.lines)
     occasion = Occasion(
         cause="delivery",
         cause_id=event.delivery_id,
         order_id=event.order_id,
         delivery_id=event.delivery_id,
         customer=event.customer,
-        lines=lines,
+        lines=_whole(event.lines),
         net=event.net,
+        payment_terms_days=event.payment_terms_days,
+    )
+    return _true(occasion)
+
+
+def of_order(event: OrderConfirmed, delivery_id: UUID) -> Occasion:
+    """The whole of a prepaid order. Raises `Invalid` with the first figure that is wrong."""
+    occasion = Occasion(
+        cause="order",
+        cause_id=event.order_id,
+        order_id=event.order_id,
+        delivery_id=delivery_id,
+        customer=event.customer,
+        lines=_whole(event.lines),
+        net=event.net,
+        payment_terms_days=event.payment_terms_days,
+    )
+    return _true(occasion)
+
+
+def of_change(event: OrderChanged, delivery_id: UUID, nets: Mapping[UUID, Money]) -> Occasion:
+    """What became more, or dearer, of a prepaid order by a change; `nets` by line."""
+    before = {line.line_id: line for line in event.before}
+    lines = tuple(_more(before.get(line.line_id), line, nets[line.line_id]) for line in event.lines if line.line_id in nets)
+    occasion = Occasion(
+        cause="change",
+        cause_id=event.change_id,
+        order_id=event.order_id,
+        delivery_id=delivery_id,
+        customer=event.customer,
+        lines=lines,
+        net=Money.total((line.net for line in lines), event.net.currency),
+        payment_terms_days=event.payment_terms_days,
+    )
+    return _true(occasion)
+
+
+def of_replacement(event: DeliveryHandedOver, nets: Mapping[UUID, Money]) -> Occasion:
+    """What was handed over of a prepaid order in place of what came back and was credited; `nets` by line."""
+    lines = [
+        _adjusted(InvoiceLine.model_validate(dict(line)), nets[line.line_id]) for line in event.lines if line.line_id in nets
+    ]
+    occasion = Occasion(
+        cause="handover",
+        cause_id=event.handover_id,
+        order_id=event.order_id,
+        delivery_id=event.delivery_id,
+        customer=event.customer,
+        lines=tuple(lines),
+        net=Money.total((line.net for line in lines), event.net.currency),
         payment_terms_days=event.payment_terms_days,
     )
     return _true(occasion)
@@ -85,8 +144,43 @@ def _part(line: HandedLine) -> InvoiceLine:
     low, high = sorted((Money.zero(full.currency), full), key=lambda money: money.amount)
     if not low <= line.net <= high:
         raise Invalid(f"line {line.sku}: net is {line.net}, should be {full}, or less for what was not ordered", field="lines")
-    difference = line.net - line_net(line)
-    return InvoiceLine.model_validate({**dict(line), "adjustment": difference if difference.amount else None})
+    return _adjusted(InvoiceLine.model_validate(dict(line)), line.net)
+
+
+def piece(line: Line, net: Money) -> InvoiceLine:
+    """An amount of a line that is no number of its pieces: one at that price."""
+    one = {"quantity": Decimal(1), "unit_price": net, "base_quantity": Decimal(1), "discount_percent": Decimal(0), "net": net}
+    return InvoiceLine.model_validate({**dict(line), "delivered_before": Decimal(0), "adjustment": None, **one})
+
+
+def pieces(line: Line, quantity: Decimal, net: Money) -> InvoiceLine:
+    """So many of a line at its price, for `net` in all."""
+    many = InvoiceLine.model_validate({**dict(line), "delivered_before": Decimal(0), "quantity": quantity})
+    return _adjusted(many, net)
+
+
+def require_priced(lines: Iterable[Line]) -> None:
+    """Raises `Invalid` for a line whose net is not what its quantity is worth."""
+    for line in lines:
+        if line.net != line_net(line):
+            raise Invalid(f"line {line.sku}: net is {line.net}, should be {line_net(line)}", field="lines")
+
+
+def _whole(lines: Iterable[Line]) -> tuple[InvoiceLine, ...]:
+    whole = tuple(InvoiceLine.model_validate(dict(line)) for line in lines)
+    require_priced(whole)
+    return whole
+
+
+def _more(before: Line | None, line: Line, net: Money) -> InvoiceLine:
+    added = line.quantity - (before.quantity if before else Decimal(0))
+    difference = line.net - before.net if before else line.net
+    return pieces(line, added, net) if added > 0 and net == difference else piece(line, net)
+
+
+def _adjusted(line: InvoiceLine, net: Money) -> InvoiceLine:
+    difference = net - line_net(line)
+    return line.model_copy(update={"net": net, "adjustment": difference if difference.amount else None})
 
 
 def _true(occasion: Occasion) -> Occasion:

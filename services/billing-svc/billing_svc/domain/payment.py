@@ -12,7 +12,7 @@ from ltc_contracts.errors import DomainError, Invalid, WrongTransition
 from ltc_contracts.events import Event, PaymentAllocated, PaymentReceived
 from ltc_contracts.money import CurrencyMismatch, Money
 
-from billing_svc.domain.invoice import SERIES, Invoice, paid_events
+from billing_svc.domain.invoice import SERIES, Invoice, pay
 from billing_svc.domain.ledger import Entry, entry
 
 Method = Literal["bank_transfer", "card", "cash", "other"]
@@ -136,6 +136,24 @@ def allocate(payment: Payment, claims: Sequence[Claim], *, on: date, now: dateti
     return payment, settlements
 
 
+def release(applied: Sequence[tuple[Payment, Money]], free: Money, now: datetime) -> list[tuple[Payment, Money]]:
+    """Payments that settled an invoice, each with how much of it, give back `free`: it is credit on account again.
+
+    What settled it last is given back first; `applied` is in the order in which it was applied.
+    """
+    given: list[tuple[Payment, Money]] = []
+    for payment, amount in reversed(applied):
+        if free.amount == 0:
+            break
+        part = amount if amount < free else free
+        freed = replace(payment, applied=payment.applied - part, version=payment.version + 1, updated_at=now)
+        given.append((freed, part))
+        free = free - part
+    if free.amount:
+        raise ValueError(f"{free} was paid by nobody")
+    return given
+
+
 def _require_takes(claim: Claim, payment: Payment) -> None:
     invoice = claim.invoice
     if invoice.state != "final":
@@ -149,8 +167,7 @@ def _require_takes(claim: Claim, payment: Payment) -> None:
 
 def _settle(payment: Payment, claim: Claim, on: date, now: datetime) -> tuple[Payment, Settlement]:
     invoice, part = claim.invoice, _part(payment, claim)
-    latest = max(payment.received_on, invoice.last_received_on or payment.received_on)
-    settled = replace(invoice, paid=invoice.paid + part, last_received_on=latest, version=invoice.version + 1, updated_at=now)
+    settled, paid = pay(invoice, part, payment.received_on, now)
     allocated = PaymentAllocated(
         payment_id=payment.id,
         invoice_id=invoice.id,
@@ -163,7 +180,7 @@ def _settle(payment: Payment, claim: Claim, on: date, now: datetime) -> tuple[Pa
     # Never before the invoice or the money was there, so that the accounts are not negative on any day.
     day = max(on, payment.received_on, invoice.issued_on)
     booked = entry("allocation", day, ("unapplied_cash", part), ("receivable", -part))
-    settlement = Settlement(settled, part, day, booked, (allocated, *paid_events(settled)))
+    settlement = Settlement(settled, part, day, booked, (allocated, *paid))
     return replace(payment, applied=payment.applied + part), settlement
 
 

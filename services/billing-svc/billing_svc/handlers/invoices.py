@@ -3,16 +3,16 @@
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_chassis.ids import new_id
 from ltc_contracts.errors import NotYet
 from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver
 
 from billing_svc.domain import invoice as documents
 from billing_svc.domain import occasion as occasions
 from billing_svc.domain.invoice import Invoice
-from billing_svc.domain.occasion import Occasion
-from billing_svc.handlers.journal import announce
-from billing_svc.store import invoices, ledger, orders
+from billing_svc.handlers.journal import announce, issue
+from billing_svc.handlers.orders import record_fact, settle
+from billing_svc.store import invoices
+from billing_svc.store.orders import is_prepaid, lock_order
 
 
 class PartsNotKnownYet(NotYet):
@@ -20,14 +20,18 @@ class PartsNotKnownYet(NotYet):
 
 
 async def invoice_handover(tx: Transaction, event: DeliveryHandedOver, *, flow_id: UUID | None) -> Invoice | None:
-    """A part that was handed over is invoiced, once; None when it is already, or is not invoiced by its parts."""
+    """A part that was handed over is invoiced, once; None when it is already, or the order is not invoiced by its parts."""
     if event.invoicing != "on_delivery":
+        await record_fact(tx, event)
         return None
-    await orders.lock_order(tx.conn, event.order_id, tx.now)
+    await lock_order(tx.conn, event.order_id, tx.now)
     if await invoices.get_net_of_delivery(tx.conn, event.delivery_id, "delivery") is not None:
         # A writer that knows no parts told the whole, and that is invoiced.
         return None
-    return await _issue(tx, occasions.of_handover(event), flow_id)
+    invoice = await issue(tx, occasions.of_handover(event), flow_id)
+    if invoice is not None:
+        await settle(tx, event.order_id)
+    return invoice
 
 
 async def invoice_delivery(tx: Transaction, event: DeliveryCompleted, *, flow_id: UUID | None) -> Invoice | None:
@@ -38,10 +42,15 @@ async def invoice_delivery(tx: Transaction, event: DeliveryCompleted, *, flow_id
     """
     if event.parts_told:
         return None
-    await orders.lock_order(tx.conn, event.order_id, tx.now)
+    await lock_order(tx.conn, event.order_id, tx.now)
+    if await is_prepaid(tx.conn, event.order_id):
+        return None
     parts = await invoices.get_net_of_delivery(tx.conn, event.delivery_id, "handover")
     if parts is None:
-        return await _issue(tx, occasions.of_delivery(event), flow_id)
+        invoice = await issue(tx, occasions.of_delivery(event), flow_id)
+        if invoice is not None:
+            await settle(tx, event.order_id)
+        return invoice
     if parts != event.net.amount:
         raise PartsNotKnownYet(f"of delivery {event.delivery_id} parts of {parts} are invoiced, all is {event.net}")
     return None
@@ -55,21 +64,3 @@ async def mark_overdue(tx: Transaction, *, limit: int) -> int:
         await invoices.save_invoice(tx.conn, late)
         announce(tx, late, events)
     return len(due)
-
-
-async def _issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None) -> Invoice | None:
-    """Numbered without gaps, booked as a receivable; None when the occasion is invoiced already. The order is locked.
-
-    Issued on the business day of this transaction, not on that of the delivery: one told late must not get a number that
-    lies between those of an earlier day, nor lose days of its payment terms.
-    """
-    if await invoices.is_invoiced(tx.conn, occasion.cause_id):
-        return None
-    year = tx.now.year
-    number = documents.document_number(documents.SERIES, year, await invoices.draw_number(tx.conn, documents.SERIES, year))
-    made = documents.issue(occasion, invoice_id=new_id(), flow_id=flow_id or new_id(), number=number, now=tx.now)
-    invoice, entry, events = made
-    await invoices.insert_invoice(tx.conn, invoice)
-    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id)
-    announce(tx, invoice, events)
-    return invoice

@@ -1,11 +1,34 @@
-"""What every change of an invoice ends with."""
+"""What every document begins with, and what every change of an invoice ends with."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from ltc_chassis.db import Transaction
+from ltc_chassis.ids import new_id
 from ltc_contracts.events import Event
 
+from billing_svc.domain import invoice as documents
 from billing_svc.domain.invoice import Invoice
+from billing_svc.domain.occasion import Occasion
+from billing_svc.store import invoices, ledger
+
+
+async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None) -> Invoice | None:
+    """Numbered without gaps, booked as a receivable; None when the occasion is invoiced already. The order is locked.
+
+    Issued on the business day of this transaction, not on that of the delivery: one told late must not get a number that
+    lies between those of an earlier day, nor lose days of its payment terms.
+    """
+    if await invoices.is_invoiced(tx.conn, occasion.cause_id):
+        return None
+    year = tx.now.year
+    number = documents.document_number(documents.SERIES, year, await invoices.draw_number(tx.conn, documents.SERIES, year))
+    made = documents.issue(occasion, invoice_id=new_id(), flow_id=flow_id or new_id(), number=number, now=tx.now)
+    invoice, entry, events = made
+    await invoices.insert_invoice(tx.conn, invoice)
+    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id)
+    announce(tx, invoice, events)
+    return invoice
 
 
 def announce(tx: Transaction, invoice: Invoice, events: Sequence[Event]) -> None:

@@ -32,12 +32,12 @@ async def insert_invoice(conn: Connection, i: Invoice) -> None:
     await conn.execute(
         """
         INSERT INTO invoice (id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net,
-                             tax, gross, issued_on, due_on, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                             tax, gross, issued_on, due_on, settled_on, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
         """,
         *(i.id, i.flow_id, i.number, i.state, i.order_id, i.delivery_id, i.cause, i.cause_id, i.customer.model_dump(mode="json")),
         *([line.model_dump(mode="json") for line in i.lines], [tax.model_dump(mode="json") for tax in i.taxes]),
-        *(i.gross.currency, i.net.amount, i.tax.amount, i.gross.amount, i.issued_on, i.due_on),
+        *(i.gross.currency, i.net.amount, i.tax.amount, i.gross.amount, i.issued_on, i.due_on, i.settled_on),
         *(i.version, i.created_at, i.updated_at),
     )
 
@@ -57,12 +57,14 @@ async def get_net_of_delivery(conn: Connection, delivery_id: UUID, cause: Cause)
 
 
 async def save_invoice(conn: Connection, i: Invoice) -> None:
-    """What is paid and overdue; the document itself never changes."""
+    """What is paid, taken back and overdue; the document itself never changes."""
     await conn.execute(
         """
-        UPDATE invoice SET paid = $2, last_received_on = $3, called_overdue_on = $4, version = $5, updated_at = $6 WHERE id = $1
+        UPDATE invoice SET paid = $2, credited = $3, last_received_on = $4, settled_on = $5, called_overdue_on = $6, version = $7,
+                           updated_at = $8
+        WHERE id = $1
         """,
-        *(i.id, i.paid.amount, i.last_received_on, i.called_overdue_on, i.version, i.updated_at),
+        *(i.id, i.paid.amount, i.credited.amount, i.last_received_on, i.settled_on, i.called_overdue_on, i.version, i.updated_at),
     )
 
 
@@ -70,7 +72,7 @@ async def get_invoice(conn: Connection, invoice_id: UUID) -> Invoice:
     row = await conn.fetchrow(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE id = $1
         """,
         invoice_id,
@@ -78,6 +80,19 @@ async def get_invoice(conn: Connection, invoice_id: UUID) -> Invoice:
     if row is None:
         raise NotFound(f"no invoice {invoice_id}")
     return _invoice(row)
+
+
+async def list_invoices_of(conn: Connection, order_id: UUID) -> list[Invoice]:
+    """Of an order, in the order of issue."""
+    rows = await conn.fetch(
+        """
+        SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
+               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
+        FROM invoice WHERE order_id = $1 ORDER BY id
+        """,
+        order_id,
+    )
+    return [_invoice(row) for row in rows]
 
 
 async def get_ids_by_number(conn: Connection, numbers: Sequence[str]) -> dict[str, UUID]:
@@ -91,7 +106,7 @@ async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(ids),
@@ -104,8 +119,8 @@ async def list_newly_overdue_for_update(conn: Connection, today: date, limit: in
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
-        FROM invoice WHERE due_on < $1 AND state = 'final' AND paid < gross AND called_overdue_on IS NULL
+               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
+        FROM invoice WHERE due_on < $1 AND state = 'final' AND paid + credited < gross AND called_overdue_on IS NULL
         ORDER BY due_on LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         today,
@@ -130,11 +145,11 @@ async def list_invoices(
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, last_received_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
         FROM invoice
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR number = $2) AND ($3::uuid IS NULL OR order_id = $3)
-          AND ($4::text IS NULL OR $4 = CASE WHEN paid = gross THEN 'paid' WHEN paid > 0 THEN 'partial' ELSE 'open' END)
-          AND ($5::boolean IS NULL OR $5 = (paid < gross AND due_on < $6)) AND ($7::uuid IS NULL OR id > $7)
+          AND ($4::text IS NULL OR $4 = CASE WHEN paid + credited = gross THEN 'paid' WHEN paid > 0 THEN 'partial' ELSE 'open' END)
+          AND ($5::boolean IS NULL OR $5 = (paid + credited < gross AND due_on < $6)) AND ($7::uuid IS NULL OR id > $7)
         ORDER BY id LIMIT $8
         """,
         *(flow_id, number, order_id, payment_state, overdue, today, after, limit),
@@ -145,7 +160,7 @@ async def list_invoices(
 def _invoice(row: Any) -> Invoice:
     fields = dict(row)
     currency = fields.pop("currency")
-    for name in ("net", "tax", "gross", "paid"):
+    for name in ("net", "tax", "gross", "paid", "credited"):
         fields[name] = Money.of(fields[name], currency)
     fields["customer"] = Customer.model_validate(fields["customer"])
     fields["lines"] = tuple(InvoiceLine.model_validate(line) for line in fields["lines"])

@@ -18,6 +18,7 @@ async def insert_entry(
     flow_id: UUID | None = None,
     invoice_id: UUID | None = None,
     payment_id: UUID | None = None,
+    credit_id: UUID | None = None,
 ) -> None:
     """A double entry with its lines; the database refuses at commit what does not balance. An entry of nothing is left out."""
     if not entry.postings:
@@ -25,14 +26,14 @@ async def insert_entry(
     await conn.execute(
         """
         WITH head AS (
-            INSERT INTO ledger_entry (id, booked_on, kind, flow_id, invoice_id, payment_id, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7))
+            INSERT INTO ledger_entry (id, booked_on, kind, flow_id, invoice_id, payment_id, credit_id, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8))
         INSERT INTO ledger_line (entry_id, position, account, currency, debit, credit)
         SELECT $1, line.position, line.account, line.currency, line.debit, line.credit
-        FROM unnest($8::text[], $9::text[], $10::numeric[], $11::numeric[])
+        FROM unnest($9::text[], $10::text[], $11::numeric[], $12::numeric[])
              WITH ORDINALITY AS line (account, currency, debit, credit, position)
         """,
-        *(entry_id, entry.booked_on, entry.kind, flow_id, invoice_id, payment_id, now),
+        *(entry_id, entry.booked_on, entry.kind, flow_id, invoice_id, payment_id, credit_id, now),
         [posting.account for posting in entry.postings],
         [posting.debit.currency for posting in entry.postings],
         [posting.debit.amount for posting in entry.postings],
@@ -64,7 +65,7 @@ async def list_entries(
     """In the order in which they were written."""
     return await conn.fetch(
         """
-        SELECT e.id, e.booked_on, e.kind, e.flow_id, e.invoice_id, e.payment_id, e.created_at,
+        SELECT e.id, e.booked_on, e.kind, e.flow_id, e.invoice_id, e.payment_id, e.credit_id, e.created_at,
                (SELECT jsonb_agg(jsonb_build_object('account', l.account, 'currency', l.currency, 'debit', l.debit::text,
                                                     'credit', l.credit::text) ORDER BY l.position)
                 FROM ledger_line l WHERE l.entry_id = e.id) AS lines
@@ -84,7 +85,9 @@ async def ageing_view(conn: Connection, as_of: date) -> list[Any]:
         WITH owed AS (
             SELECT i.currency, $1::date - i.due_on AS days,
                    i.gross - coalesce((SELECT sum(a.amount) FROM allocation a
-                                       WHERE a.invoice_id = i.id AND a.allocated_on <= $1), 0) AS open
+                                       WHERE a.invoice_id = i.id AND a.allocated_on <= $1), 0)
+                           - coalesce((SELECT sum(c.gross) FROM credit_note c
+                                       WHERE c.invoice_id = i.id AND c.credited_on <= $1), 0) AS open
             FROM invoice i WHERE i.issued_on <= $1 AND i.state = 'final')
         SELECT currency, count(*) AS invoices, sum(open) AS outstanding,
                coalesce(sum(open) FILTER (WHERE days <= 0), 0) AS not_due,

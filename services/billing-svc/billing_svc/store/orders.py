@@ -1,9 +1,17 @@
 """SQL of what billing knows of orders."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
 from ltc_chassis.connection import Connection
+from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, OrderCancelled, OrderChanged, OrderConfirmed
+
+from billing_svc.domain.billed_order import BilledOrder, Fact, cause_of
+
+_FACTS: dict[str, type[Fact]] = {
+    each.TOPIC: each for each in (OrderChanged, DeliveryReturned, DeliveryHandedOver, OrderCancelled)
+}
 
 
 async def lock_order(conn: Connection, order_id: UUID, now: datetime) -> None:
@@ -15,4 +23,65 @@ async def lock_order(conn: Connection, order_id: UUID, now: datetime) -> None:
         """,
         order_id,
         now,
+    )
+
+
+async def save_confirmed(conn: Connection, event: OrderConfirmed, flow_id: UUID | None) -> bool:
+    """What a prepaid order is; False when it is known already. The order is locked."""
+    status = await conn.execute(
+        "UPDATE billed_order SET confirmed = $2, flow_id = $3 WHERE order_id = $1 AND confirmed IS NULL",
+        *(event.order_id, event.model_dump(mode="json"), flow_id),
+    )
+    return bool(status == "UPDATE 1")
+
+
+async def save_delivery(conn: Connection, order_id: UUID, delivery_id: UUID) -> bool:
+    """Which delivery an order has; False when it is known already. The order is locked."""
+    status = await conn.execute(
+        "UPDATE billed_order SET delivery_id = $2 WHERE order_id = $1 AND delivery_id IS NULL", order_id, delivery_id
+    )
+    return bool(status == "UPDATE 1")
+
+
+async def is_prepaid(conn: Connection, order_id: UUID) -> bool:
+    """Whether the order was confirmed as one that is invoiced whole."""
+    found: bool = await conn.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM billed_order WHERE order_id = $1 AND confirmed IS NOT NULL)", order_id
+    )
+    return found
+
+
+async def insert_fact(conn: Connection, fact: Fact, now: datetime) -> bool:
+    """False when it was told before. The order is locked."""
+    made = await conn.fetchval(
+        """
+        INSERT INTO order_fact (order_id, cause_id, topic, data, told_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (cause_id) DO NOTHING RETURNING true
+        """,
+        *(fact.order_id, cause_of(fact), fact.TOPIC, fact.model_dump(mode="json"), now),
+    )
+    return made is not None
+
+
+async def save_settled(conn: Connection, cause_ids: Iterable[UUID], now: datetime) -> None:
+    """These facts have had their effect."""
+    await conn.execute("UPDATE order_fact SET settled_at = $2 WHERE cause_id = ANY($1::uuid[])", list(cause_ids), now)
+
+
+async def get_order(conn: Connection, order_id: UUID) -> BilledOrder:
+    """What was told of it, without its documents. The order is locked, so it exists."""
+    row = await conn.fetchrow("SELECT flow_id, confirmed, delivery_id FROM billed_order WHERE order_id = $1", order_id)
+    told = await conn.fetch("SELECT cause_id, topic, data, settled_at FROM order_fact WHERE order_id = $1 ORDER BY seq", order_id)
+    assert row is not None
+    facts = [_FACTS[each["topic"]].model_validate(each["data"]) for each in told]
+    return BilledOrder(
+        order_id=order_id,
+        flow_id=row["flow_id"],
+        confirmed=OrderConfirmed.model_validate(row["confirmed"]) if row["confirmed"] else None,
+        delivery_id=row["delivery_id"],
+        cancelled=next((fact for fact in facts if isinstance(fact, OrderCancelled)), None),
+        changes=tuple(fact for fact in facts if isinstance(fact, OrderChanged)),
+        returns=tuple(fact for fact in facts if isinstance(fact, DeliveryReturned)),
+        handovers=tuple(fact for fact in facts if isinstance(fact, DeliveryHandedOver)),
+        pending=frozenset(each["cause_id"] for each in told if each["settled_at"] is None),
     )

@@ -10,6 +10,7 @@ from ltc_chassis.connection import Connection
 from ltc_contracts.errors import NotFound
 from ltc_contracts.money import Money
 
+from billing_svc.domain.credit_note import CreditNote
 from billing_svc.domain.payment import Allocation, Payment, Settlement
 
 
@@ -73,12 +74,55 @@ async def insert_allocation(conn: Connection, allocation_id: UUID, payment_id: U
     )
 
 
-async def list_allocations(conn: Connection, payment_ids: Sequence[UUID]) -> dict[UUID, list[Allocation]]:
-    """Of each payment, in the order in which they were made."""
+async def insert_release(
+    conn: Connection, allocation_id: UUID, payment_id: UUID, note: CreditNote, part: Money, now: datetime
+) -> None:
+    """An allocation taken back, as one below zero."""
+    await conn.execute(
+        """
+        INSERT INTO allocation (id, payment_id, invoice_id, amount, allocated_on, credit_id, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        *(allocation_id, payment_id, note.invoice_id, -part.amount, note.credited_on, note.id, now),
+    )
+
+
+async def lock_payments_of(conn: Connection, invoice_ids: Sequence[UUID]) -> None:
+    """Lock the payments that settled something of these invoices, before the invoices."""
+    await conn.execute(
+        """
+        SELECT 1 FROM payment WHERE id IN (SELECT payment_id FROM allocation WHERE invoice_id = ANY($1::uuid[])) ORDER BY id FOR UPDATE
+        """,
+        list(invoice_ids),
+    )
+
+
+async def list_applied_for_update(conn: Connection, invoice_id: UUID) -> list[tuple[Payment, Money]]:
+    """The payments that settle an invoice, each with how much of it, in the order in which they last did."""
     rows = await conn.fetch(
         """
-        SELECT a.payment_id, a.invoice_id, i.number, a.amount, i.currency
-        FROM allocation a JOIN invoice i ON i.id = a.invoice_id WHERE a.payment_id = ANY($1::uuid[]) ORDER BY a.id
+        WITH applied AS (SELECT payment_id, sum(amount) AS settled, max(id::text) AS latest
+                         FROM allocation WHERE invoice_id = $1 GROUP BY payment_id HAVING sum(amount) > 0)
+        SELECT p.id, p.currency, p.amount, p.applied, p.method, p.reference, p.received_on, p.version, p.created_at, p.updated_at, a.settled
+        FROM payment p JOIN applied a ON a.payment_id = p.id ORDER BY a.latest FOR UPDATE OF p
+        """,
+        invoice_id,
+    )
+    found = []
+    for row in rows:
+        fields = dict(row)
+        settled = Money.of(fields.pop("settled"), fields["currency"])
+        found.append((_payment(fields), settled))
+    return found
+
+
+async def list_allocations(conn: Connection, payment_ids: Sequence[UUID]) -> dict[UUID, list[Allocation]]:
+    """What each payment settles now, in the order in which it began to; what was released is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT a.payment_id, a.invoice_id, i.number, sum(a.amount) AS amount, i.currency
+        FROM allocation a JOIN invoice i ON i.id = a.invoice_id WHERE a.payment_id = ANY($1::uuid[])
+        GROUP BY a.payment_id, a.invoice_id, i.number, i.currency HAVING sum(a.amount) > 0 ORDER BY min(a.id::text)
         """,
         list(payment_ids),
     )

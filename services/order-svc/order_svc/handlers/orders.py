@@ -43,10 +43,11 @@ async def record_cancelled_delivery(tx: Transaction, order_id: UUID, reason: str
 
 
 async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> None:
-    """An invoice was paid: remember the money once, and close the order if it is fulfilled."""
+    """An invoice was paid: remember the money once, and close the order if it is fulfilled. What was taken back is no money."""
     order = await known_order_for_update(tx, event.order_id)
-    if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, event.gross, event.paid_on):
-        await save(tx, order, fulfilment.settle(order, event.gross, tx.now, at))
+    paid = event.gross if event.credited is None else event.gross - event.credited
+    if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, paid, event.paid_on):
+        await save(tx, order, fulfilment.settle(order, paid, tx.now, at))
 
 
 async def request_cancellation(tx: Transaction, order_id: UUID, reason: str, *, by: str | None = None) -> Order:

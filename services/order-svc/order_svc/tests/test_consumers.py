@@ -253,3 +253,10 @@ def test_what_we_tell_is_what_we_own() -> None:
         "order.released",
         "order.stalled",
     }
+
+
+async def test_what_was_taken_back_of_a_paid_invoice_is_no_money(deliver: Deliver, client: httpx.AsyncClient) -> None:
+    order = await receive(deliver, client, a_contract())
+    told_paid = paid(order_id(order), credited=eur("223.97"))
+    await deliver(consumers, told_paid, flow_id=UUID(order["flow_id"]))
+    assert (await read(client, order))["collected"] == {"amount": "1000.00", "currency": "EUR"}
