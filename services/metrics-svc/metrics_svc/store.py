@@ -10,6 +10,7 @@ from ltc_chassis.records import Received
 from ltc_contracts.envelope import Envelope
 
 from metrics_svc.domain import Milestone
+from metrics_svc.fulfilment import Fulfilment
 
 _EVENT = (
     *("id", "topic", "flow_id", "parent_flow_id", "subject", "sequence", "source", "occurred_at", "recorded_at"),
@@ -20,6 +21,8 @@ _MILESTONE = (
     *("settled_on", "on_time", "begun_at", "channel", "source", "owner", "country"),
     *("team", "region", "product", "segment", "campaign", "minutes", "score"),
 )
+
+_FULFILMENT = ("event_id", "flow_id", "order_id", "kind", "occurred_at", "recorded_at", "line_id", "quantity", "day", "version")
 
 
 def event_row(item: Received, data: dict[str, Any]) -> tuple[object, ...]:
@@ -41,11 +44,25 @@ def milestone_row(envelope: Envelope, m: Milestone) -> tuple[object, ...]:
     )
 
 
+def fulfilment_row(envelope: Envelope, f: Fulfilment) -> tuple[object, ...]:
+    """In the order of `_FULFILMENT`."""
+    return (
+        *(envelope.id, envelope.flow_id, f.order_id, f.kind, f.at or envelope.occurred_at, envelope.recorded_at),
+        *(f.line_id, f.quantity, f.day, f.version),
+    )
+
+
 async def insert_facts(conn: Connection, events: Sequence[tuple[object, ...]], milestones: Sequence[tuple[object, ...]]) -> None:
     """By COPY; the inbox has left only new events."""
     await conn.copy_records_to_table("event", records=events, columns=list(_EVENT))
     if milestones:
         await conn.copy_records_to_table("milestone", records=milestones, columns=list(_MILESTONE))
+
+
+async def insert_fulfilments(conn: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """By COPY, as `insert_facts`."""
+    if rows:
+        await conn.copy_records_to_table("fulfilment", records=rows, columns=list(_FULFILMENT))
 
 
 async def kpi_view(

@@ -97,7 +97,7 @@ async def test_an_erasure_changes_no_number(client: httpx.AsyncClient, deliver: 
         ("lead_conversion_rate", {"rate": "100.0000"}),
         ("on_time_delivery", {"rate": "100.0000"}),
         ("on_time_collection", {"by_amount": "0.0000", "by_count": "0.0000"}),
-        ("order_processing_time", {"confirmed_to_delivered": "16.0000", "signed_to_confirmed": "0.0000"}),
+        ("order_processing_time", {"confirmed_to_first_delivery": "14.0000", "signed_to_confirmed": "0.0000"}),
         ("outstanding", {"EUR": "4527.81"}),
         ("overdue_amount", {"EUR": "4527.81"}),
         ("collected", {"EUR": "2000.00"}),
