@@ -96,6 +96,10 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
     "production.cancelled": {"reason": _REASON},
     "production.failed": {"reason": Personal("free text of the shop floor", "(erased)")},
     "quote.rejected": {"reason": _REASON},
+    **{
+        f"subscription.{what}": {"reason": _REASON}
+        for what in ("cancellation_withdrawn", "cancelled", "changed", "ended", "paused")
+    },
 }
 # Texts that say nothing about the person of a lead, by the last part of their path. `company` is a company's: a person is no company.
 PLAIN = frozenset(

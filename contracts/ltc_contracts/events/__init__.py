@@ -95,6 +95,17 @@ from ltc_contracts.events.service import (
     TicketResolved,
     TicketResponded,
 )
+from ltc_contracts.events.subscription import (
+    SubscriptionCancellationWithdrawn,
+    SubscriptionCancelled,
+    SubscriptionChanged,
+    SubscriptionEnded,
+    SubscriptionPaused,
+    SubscriptionRenewed,
+    SubscriptionResumed,
+    SubscriptionRevenueMoved,
+    SubscriptionStarted,
+)
 from ltc_contracts.events.survey import (
     CodedAnswer,
     CsatRecorded,
@@ -188,6 +199,15 @@ __all__ = [
     "QuoteRejected",
     "QuoteSent",
     "ReturnedLine",
+    "SubscriptionCancellationWithdrawn",
+    "SubscriptionCancelled",
+    "SubscriptionChanged",
+    "SubscriptionEnded",
+    "SubscriptionPaused",
+    "SubscriptionRenewed",
+    "SubscriptionResumed",
+    "SubscriptionRevenueMoved",
+    "SubscriptionStarted",
     "SurveyAnswered",
     "SurveyAsked",
     "SurveyDeclined",

@@ -13,7 +13,15 @@ from ltc_contracts import events as e
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
-from ltc_contracts.tests import golden_deliveries, golden_orders, golden_production, golden_quotes, golden_surveys, golden_tickets
+from ltc_contracts.tests import (
+    golden_deliveries,
+    golden_orders,
+    golden_production,
+    golden_quotes,
+    golden_subscriptions,
+    golden_surveys,
+    golden_tickets,
+)
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 NET, TAX, GROSS = (Money.of(amount, "EUR") for amount in ("5350.66", "1177.15", "6527.81"))
@@ -40,14 +48,9 @@ LINES = (
 )  # fmt: skip
 OWNER = "Darcel Schlecht"
 DEAL: dict[str, Any] = {
-    "account_id": CUSTOMER.customer_id,
-    "pipeline": "default",
-    "team": "South",
-    "region": "south",
-    "segment": "b2b",
-    "campaign": "spring",
-    "products": ("SUPPORT",),
-}
+    "account_id": CUSTOMER.customer_id, "pipeline": "default", "team": "South", "region": "south", "segment": "b2b",
+    "campaign": "spring", "products": ("SUPPORT",),
+}  # fmt: skip
 COMMISSION: dict[str, Any] = {
     "commission_id": uid(2, 11),
     "contract_id": CONTRACT,
@@ -357,6 +360,7 @@ STEPS += golden_tickets.steps(uid(7, 1), uid(7, 2), ORDER, CUSTOMER.customer_id,
 STEPS += golden_deliveries.steps(ORDER, CONTRACT, DELIVERY, FLOW, uid, CUSTOMER, LINES[0], START)
 STEPS += golden_production.steps(ORDER, DELIVERY, FLOW, (uid(8, 11), uid(8, 12), uid(8, 13)), LINES[0], START)
 STEPS += golden_surveys.steps(ORDER, DELIVERY, CUSTOMER.customer_id, FLOW, uid, START)
+STEPS += golden_subscriptions.steps(uid(2, 20), uid(5, 2), ORDER, CUSTOMER.customer_id, CONTRACT, FLOW, START)
 
 
 def write() -> None:

@@ -29,6 +29,7 @@ class Placement:
     """`contract_id` is the agreement: the signed contract's, or a new one where the order's own acceptance is the agreement.
 
     `payment_terms_days` is None where those agreed with the customer count (else at once).
+    `parent_flow_id` is the journey that this one goes on from.
     `fingerprint` tells whether a repeated `external_ref` asks for the same; None where nothing is compared.
     """
 
@@ -45,6 +46,7 @@ class Placement:
     subscription_id: UUID | None = None
     period_from: date | None = None
     period_until: date | None = None
+    parent_flow_id: UUID | None = None
     fingerprint: str | None = None
 
     @classmethod

@@ -98,7 +98,7 @@ async def _make(tx: Transaction, placement: Placement, *, flow_id: UUID | None, 
     )
     if not inserted:
         return None
-    journal.tell(tx, order, changes)
+    journal.tell(tx, order, changes, parent_flow_id=placement.parent_flow_id)
     return order
 
 

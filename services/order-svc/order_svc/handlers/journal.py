@@ -70,11 +70,11 @@ async def record(tx: Transaction, order: Order, changes: list[Change]) -> None:
     tell(tx, order, changes)
 
 
-def tell(tx: Transaction, order: Order, changes: list[Change]) -> None:
-    """The events of changes, on the order's flow, under the versions they made."""
+def tell(tx: Transaction, order: Order, changes: list[Change], *, parent_flow_id: UUID | None = None) -> None:
+    """The events of changes, on the order's flow, under the versions they made; of a new order with the flow it goes on from."""
     for change in changes:
         if change.event is not None:
-            tx.emit(change.event, flow_id=order.flow_id, sequence=change.version)
+            tx.emit(change.event, flow_id=order.flow_id, sequence=change.version, parent_flow_id=parent_flow_id)
 
 
 def cause_of(tx: Transaction) -> UUID | None:

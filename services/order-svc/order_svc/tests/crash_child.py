@@ -1,6 +1,6 @@
 """Run by a test in a process of its own: an order-svc that is killed (SIGKILL) while a timer works, before it commits.
 
-`python -m order_svc.tests.crash_child late|held`: the order is written and told of, nothing is committed. Settings come from the
+`python -m order_svc.tests.crash_child late|held|subscriptions`: the order is written and told of, nothing is committed. Settings come from the
 environment, the business time with `LTC_CLOCK`.
 """
 
@@ -18,7 +18,7 @@ from order_svc.timers import TIMERS
 
 async def main(which: str) -> None:
     """Work until killed."""
-    timer = TIMERS[1] if which == "late" else TIMERS[0]
+    timer = {"held": TIMERS[0], "late": TIMERS[1], "subscriptions": TIMERS[2]}[which]
 
     async def work_and_die(tx: Transaction) -> int:
         await timer.work(tx)
