@@ -252,6 +252,8 @@ def test_what_we_tell_is_what_we_own() -> None:
         "order.held",
         "order.released",
         "order.stalled",
+        *(f"subscription.{what}" for what in ("started", "renewed", "changed", "paused", "resumed", "cancelled")),
+        *(f"subscription.{what}" for what in ("cancellation_withdrawn", "ended", "revenue_moved")),
     }
 
 
