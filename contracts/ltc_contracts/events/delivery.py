@@ -140,7 +140,7 @@ class DeliveryCompleted(Event):
     """The customer has everything. `lines` are all that was ordered; parts were told by `delivery.handed_over` if `parts_told`."""
 
     TOPIC: ClassVar[str] = "delivery.completed"
-    VERSION: ClassVar[str] = "1.1"
+    VERSION: ClassVar[str] = "1.2"
     SUBJECT: ClassVar[str] = "delivery_id"
 
     delivery_id: UUID
@@ -155,6 +155,10 @@ class DeliveryCompleted(Event):
     on_time: bool
     # 1.1
     parts_told: Annotated[bool, Field(description="hand-overs were told, and are invoiced by those")] = False
+    # 1.2
+    handovers: Annotated[
+        int | None, Field(ge=0, description="how many hand-overs were told; who knows them all knows everything")
+    ] = None
 
 
 class DeliveryCancelled(Event):

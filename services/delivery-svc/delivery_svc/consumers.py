@@ -3,9 +3,9 @@
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import OrderCancellationRequested, OrderConfirmed
+from ltc_contracts.events import OrderCancellationRequested, OrderChangeRequested, OrderConfirmed
 
-from delivery_svc.handlers import deliveries
+from delivery_svc.handlers import changes, deliveries
 
 consumers = Consumers()
 
@@ -20,3 +20,9 @@ async def order_confirmed(tx: Transaction, event: OrderConfirmed, envelope: Enve
 async def order_cancellation_requested(tx: Transaction, event: OrderCancellationRequested, envelope: Envelope) -> None:
     """The customer wants out."""
     await deliveries.decide_cancellation(tx, event, requested_at=envelope.occurred_at)
+
+
+@consumers.on(OrderChangeRequested)
+async def order_change_requested(tx: Transaction, event: OrderChangeRequested, _: Envelope) -> None:
+    """The order shall become another."""
+    await changes.decide_change(tx, event)

@@ -2,7 +2,10 @@
 
 from delivery_svc.api import (
     deliveries,
+    fulfilment,
+    handovers,
     inbound_mails,
+    returns,
     service_desk,
     survey_asks,
     survey_pages,
@@ -15,6 +18,9 @@ from delivery_svc.api import (
 
 ROUTERS = (
     deliveries.router,
+    handovers.router,
+    returns.router,
+    fulfilment.router,
     tickets.router,
     service_desk.router,
     inbound_mails.router,

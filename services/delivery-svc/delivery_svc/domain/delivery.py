@@ -1,11 +1,13 @@
 """The delivery of one order: a promise to the customer, the work, and its end; or its cancellation before it began.
 
+What is handed over of it is in `handover`, the plan of it in `plan`.
+
 A delivery is either completed or cancelled, never both: whoever locks it first decides. News from the order that comes
 late or again changes nothing; people who ask for what is no longer possible get `WrongTransition`.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -14,19 +16,18 @@ from ltc_contracts.errors import DomainError, Invalid, NotFound, NotYet, WrongTr
 from ltc_contracts.events import (
     Customer,
     DeliveryCancelled,
-    DeliveryCompleted,
     DeliveryProgressed,
     DeliveryPromised,
     Event,
-    Line,
     OrderConfirmed,
 )
 from ltc_contracts.money import Money
 
 State = Literal["planned", "in_progress", "completed", "cancelled"]
 CancellationState = Literal["granted", "refused"]
+Invoicing = Literal["on_delivery", "on_confirmation"]
 
-# A delivery of one step goes from planned to completed. Nothing leads from in_progress to cancelled: cancelling is free only
+# A delivery of one hand-over goes from planned to completed. Nothing leads from in_progress to cancelled: cancelling is free only
 # before anything is delivered, and work that has begun counts as such, also at 0 %.
 TRANSITIONS: dict[State, frozenset[State]] = {
     "planned": frozenset({"in_progress", "completed", "cancelled"}),
@@ -56,6 +57,13 @@ class ProgressGoesBack(DomainError):
 
     def __init__(self, percent: Decimal, reported: Decimal) -> None:
         super().__init__(f"{percent:f} % are done already, got {reported:f} %", field="percent")
+
+
+class ProgressIsCounted(DomainError):
+    """Once something is handed over, how much is done follows from the quantities and is not set by hand."""
+
+    def __init__(self, order_number: str) -> None:
+        super().__init__(f"what is delivered of order {order_number} is counted from its hand-overs by now", field="percent")
 
 
 class PromiseInThePast(Invalid):
@@ -98,11 +106,15 @@ class Promise:
     version: int
     promised_on: date
     promised_at: datetime
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The head of a delivery; its lines never change and stay beside it, as do earlier promises. `note` is the last one given."""
+    """The head of a delivery; its plan (lines, steps, hand-overs) stays beside it, as do earlier promises. `note` is the last one given.
+
+    `version` counts events: each has one of its own.
+    """
 
     id: UUID
     flow_id: UUID
@@ -115,6 +127,13 @@ class Delivery:
     payment_terms_days: int
     promised_on: date
     promise_version: int
+    invoicing: Invoicing = "on_delivery"
+    ship_complete: bool = False
+    period_from: date | None = None
+    period_until: date | None = None
+    handovers: int = 0
+    attempts: int = 0
+    last_handed_over_at: datetime | None = None
     percent: Decimal = Decimal(0)
     note: str | None = None
     completed_at: datetime | None = None
@@ -127,8 +146,8 @@ class Delivery:
 Decision = tuple[Delivery, list[Event]]
 
 
-def plan(order: OrderConfirmed, *, delivery_id: UUID, flow_id: UUID, now: datetime) -> Decision:
-    """A confirmed order is to be delivered; its promised day is the first promise."""
+def plan(order: OrderConfirmed, *, delivery_id: UUID, flow_id: UUID, now: datetime, promised_on: date | None = None) -> Decision:
+    """A confirmed order is to be delivered; its promised day (or a later one that is said) is the first promise."""
     delivery = Delivery(
         id=delivery_id,
         flow_id=flow_id,
@@ -139,67 +158,47 @@ def plan(order: OrderConfirmed, *, delivery_id: UUID, flow_id: UUID, now: dateti
         customer=order.customer,
         net=order.net,
         payment_terms_days=order.payment_terms_days,
-        promised_on=order.promised_on,
+        promised_on=promised_on or order.promised_on,
         promise_version=1,
+        invoicing=order.invoicing,
+        ship_complete=order.ship_complete,
+        period_from=order.period_from,
+        period_until=order.period_until,
         created_at=now,
         updated_at=now,
     )
     return delivery, [_promised(delivery)]
 
 
-def promise(delivery: Delivery, promised_on: date, now: datetime) -> Decision:
-    """Promise another day, as a new version. The day already promised is no new promise. Raises `PromiseInThePast`."""
-    if delivery.state not in OPEN:
-        raise WrongTransition(_name(delivery), delivery.state, "promise")
+def promise(delivery: Delivery, promised_on: date, now: datetime, *, reason: str | None = None) -> Decision:
+    """Promise another day, as a new version, for a `reason` that the customer is told. The day already promised is no new promise.
+
+    Raises `PromiseInThePast`.
+    """
+    require_open(delivery, "promise")
     if promised_on < now.date():
         raise PromiseInThePast(promised_on, now.date())
     if promised_on == delivery.promised_on:
         return delivery, []
-    delivery = _touch(replace(delivery, promised_on=promised_on, promise_version=delivery.promise_version + 1), now)
-    return delivery, [_promised(delivery)]
+    was = delivery.promised_on
+    delivery = touch(replace(delivery, promised_on=promised_on, promise_version=delivery.promise_version + 1), now)
+    return delivery, [_promised(delivery, was=was, reason=reason)]
 
 
 def progress(delivery: Delivery, percent: Decimal, note: str | None, now: datetime) -> Decision:
     """Work went on, or began (also at 0 %). 100 % does not complete. The same report again changes nothing.
 
-    Raises `ProgressGoesBack`.
+    Raises `ProgressGoesBack`, `ProgressIsCounted`.
     """
-    begun = _move(delivery, "in_progress", "progress", now)
+    begun = move(delivery, "in_progress", "progress", now)
+    if delivery.handovers:
+        raise ProgressIsCounted(delivery.order_number)
     if percent < delivery.percent:
         raise ProgressGoesBack(delivery.percent, percent)
     if delivery.state == "in_progress" and percent == delivery.percent and note in (None, delivery.note):
         return delivery, []
     event = DeliveryProgressed(delivery_id=delivery.id, order_id=delivery.order_id, percent=percent, note=note)
     return replace(begun, percent=percent, note=note or delivery.note), [event]
-
-
-def complete(delivery: Delivery, lines: tuple[Line, ...], completed_at: datetime | None, now: datetime) -> Decision:
-    """The customer has everything. On time means: by the end of the day (UTC) of the latest promise.
-
-    That is the day the event carries as `promised_on`; every version is kept and published, so that OTIF can be measured
-    against each. Raises `CompletedInTheFuture`, `CompletedBeforePlanned`.
-    """
-    done = _move(delivery, "completed", "complete", now)
-    moment = completed_at or now
-    if moment > now:
-        raise CompletedInTheFuture(moment, now)
-    if moment < delivery.created_at:
-        raise CompletedBeforePlanned(moment, delivery.created_at)
-    moment = moment.astimezone(UTC)
-    on_time = moment.date() <= delivery.promised_on
-    event = DeliveryCompleted(
-        delivery_id=delivery.id,
-        order_id=delivery.order_id,
-        order_number=delivery.order_number,
-        customer=delivery.customer,
-        lines=lines,
-        net=delivery.net,
-        payment_terms_days=delivery.payment_terms_days,
-        promised_on=delivery.promised_on,
-        completed_at=moment,
-        on_time=on_time,
-    )
-    return replace(done, percent=Decimal(100), completed_at=moment, on_time=on_time), [event]
 
 
 def decide_cancellation(delivery: Delivery, reason: str, requested_at: datetime, now: datetime) -> Decision:
@@ -209,28 +208,38 @@ def decide_cancellation(delivery: Delivery, reason: str, requested_at: datetime,
         return delivery, []
     if delivery.state == "in_progress":
         refused = Cancellation(state="refused", reason=reason, requested_at=requested_at, decided_at=now)
-        return _touch(replace(delivery, cancellation=refused), now), []
+        return touch(replace(delivery, cancellation=refused), now), []
     granted = Cancellation(state="granted", reason=reason, requested_at=requested_at, decided_at=now)
     event = DeliveryCancelled(delivery_id=delivery.id, order_id=delivery.order_id, reason=reason)
-    return replace(_move(delivery, "cancelled", "cancel", now), cancellation=granted), [event]
+    return replace(move(delivery, "cancelled", "cancel", now), cancellation=granted), [event]
 
 
-def _promised(delivery: Delivery) -> DeliveryPromised:
+def _promised(delivery: Delivery, *, was: date | None = None, reason: str | None = None) -> DeliveryPromised:
     return DeliveryPromised(
         delivery_id=delivery.id,
         order_id=delivery.order_id,
         promised_on=delivery.promised_on,
         promise_version=delivery.promise_version,
+        was=was,
+        reason=reason,
     )
 
 
-def _move(delivery: Delivery, to: State, move: str, now: datetime) -> Delivery:
+def require_open(delivery: Delivery, verb: str) -> None:
+    """Raises `WrongTransition` for a delivery that has ended."""
+    if delivery.state not in OPEN:
+        raise WrongTransition(_name(delivery), delivery.state, verb)
+
+
+def move(delivery: Delivery, to: State, verb: str, now: datetime) -> Delivery:
+    """Its next version, in another state. Raises `WrongTransition`."""
     if to not in TRANSITIONS[delivery.state]:
-        raise WrongTransition(_name(delivery), delivery.state, move)
-    return _touch(replace(delivery, state=to), now)
+        raise WrongTransition(_name(delivery), delivery.state, verb)
+    return touch(replace(delivery, state=to), now)
 
 
-def _touch(delivery: Delivery, now: datetime) -> Delivery:
+def touch(delivery: Delivery, now: datetime) -> Delivery:
+    """Its next version."""
     return replace(delivery, version=delivery.version + 1, updated_at=now)
 
 

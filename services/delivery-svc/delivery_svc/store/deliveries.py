@@ -1,24 +1,24 @@
-"""Every SQL statement of delivery-svc."""
+"""Deliveries and what was promised."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from ltc_chassis.db import Connection
-from ltc_contracts.events import Customer, Line
+from ltc_contracts.events import Customer
 from ltc_contracts.money import Money
 
 from delivery_svc.domain.delivery import Cancellation, Delivery, DeliveryNotFound, Promise, State
 
 
-async def insert_delivery(conn: Connection, delivery: Delivery, lines: Sequence[Line]) -> bool:
+async def insert_delivery(conn: Connection, delivery: Delivery) -> bool:
     """False, and nothing written, when the order has a delivery already."""
     row = await conn.fetchrow(
         """
         INSERT INTO delivery (id, flow_id, version, order_id, order_number, state, customer_id, customer_name, customer_country,
                               customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on,
-                              promise_version, percent, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                              promise_version, percent, created_at, updated_at, invoicing, ship_complete, period_from,
+                              period_until)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
         ON CONFLICT (order_id) DO NOTHING RETURNING id
         """,
         delivery.id,
@@ -40,46 +40,20 @@ async def insert_delivery(conn: Connection, delivery: Delivery, lines: Sequence[
         delivery.percent,
         delivery.created_at,
         delivery.updated_at,
+        *(delivery.invoicing, delivery.ship_complete, delivery.period_from, delivery.period_until),
     )
-    if row is None:
-        return False
-    await conn.executemany(
-        """
-        INSERT INTO delivery_line (delivery_id, position, line_id, sku, description, quantity, unit_price, price_currency,
-                                   base_quantity, discount_percent, tax_category, tax_rate, net_amount, net_currency)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        """,
-        [
-            (
-                delivery.id,
-                position,
-                line.line_id,
-                line.sku,
-                line.description,
-                line.quantity,
-                line.unit_price.amount,
-                line.unit_price.currency,
-                line.base_quantity,
-                line.discount_percent,
-                line.tax_category,
-                line.tax_rate,
-                line.net.amount,
-                line.net.currency,
-            )
-            for position, line in enumerate(lines, start=1)
-        ],
-    )
-    return True
+    return row is not None
 
 
-async def insert_promise(conn: Connection, delivery: Delivery) -> None:
-    """Append the promise that is in force now."""
+async def insert_promise(conn: Connection, delivery: Delivery, reason: str | None = None) -> None:
+    """Append the promise that is in force now, with why it is another."""
     await conn.execute(
-        "INSERT INTO promise (delivery_id, version, promised_on, promised_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO promise (delivery_id, version, promised_on, promised_at, reason) VALUES ($1, $2, $3, $4, $5)",
         delivery.id,
         delivery.promise_version,
         delivery.promised_on,
         delivery.updated_at,
+        reason,
     )
 
 
@@ -90,7 +64,8 @@ async def save_delivery(conn: Connection, delivery: Delivery) -> None:
         """
         UPDATE delivery SET version = $2, state = $3, promised_on = $4, promise_version = $5, percent = $6, note = $7,
                completed_at = $8, on_time = $9, cancellation_state = $10, cancellation_reason = $11,
-               cancellation_requested_at = $12, cancellation_decided_at = $13, updated_at = $14
+               cancellation_requested_at = $12, cancellation_decided_at = $13, updated_at = $14, handovers = $15,
+               last_handed_over_at = $16, attempts = $17, net_amount = $18
         WHERE id = $1
         """,
         delivery.id,
@@ -107,6 +82,10 @@ async def save_delivery(conn: Connection, delivery: Delivery) -> None:
         decided.requested_at if decided else None,
         decided.decided_at if decided else None,
         delivery.updated_at,
+        delivery.handovers,
+        delivery.last_handed_over_at,
+        delivery.attempts,
+        delivery.net.amount,
     )
 
 
@@ -117,7 +96,8 @@ async def get_delivery_for_update(conn: Connection, delivery_id: UUID) -> Delive
         SELECT id, flow_id, version, order_id, order_number, state, customer_id, customer_name, customer_country,
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, created_at, updated_at
+               cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
+               last_handed_over_at, attempts
         FROM delivery WHERE id = $1 FOR UPDATE
         """,
         delivery_id,
@@ -132,7 +112,8 @@ async def get_delivery_of_order_for_update(conn: Connection, order_id: UUID) -> 
         SELECT id, flow_id, version, order_id, order_number, state, customer_id, customer_name, customer_country,
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, created_at, updated_at
+               cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
+               last_handed_over_at, attempts
         FROM delivery WHERE order_id = $1 FOR UPDATE
         """,
         order_id,
@@ -147,7 +128,8 @@ async def get_delivery(conn: Connection, delivery_id: UUID) -> Delivery:
         SELECT id, flow_id, version, order_id, order_number, state, customer_id, customer_name, customer_country,
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, created_at, updated_at
+               cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
+               last_handed_over_at, attempts
         FROM delivery WHERE id = $1
         """,
         delivery_id,
@@ -166,7 +148,8 @@ async def list_deliveries(
         SELECT id, flow_id, version, order_id, order_number, state, customer_id, customer_name, customer_country,
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
-               cancellation_decided_at, created_at, updated_at
+               cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
+               last_handed_over_at, attempts
         FROM delivery
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::uuid IS NULL OR order_id = $2)
           AND ($3::text IS NULL OR state = $3) AND ($4::uuid IS NULL OR id > $4)
@@ -181,28 +164,12 @@ async def list_deliveries(
     return [_delivery(row) for row in rows]
 
 
-async def list_lines(conn: Connection, delivery_ids: Sequence[UUID]) -> dict[UUID, tuple[Line, ...]]:
-    """The lines of these deliveries, as ordered."""
-    rows = await conn.fetch(
-        """
-        SELECT delivery_id, line_id, sku, description, quantity, unit_price, price_currency, base_quantity, discount_percent,
-               tax_category, tax_rate, net_amount, net_currency
-        FROM delivery_line WHERE delivery_id = ANY($1::uuid[]) ORDER BY delivery_id, position
-        """,
-        list(delivery_ids),
-    )
-    found: dict[UUID, list[Line]] = {delivery_id: [] for delivery_id in delivery_ids}
-    for row in rows:
-        found[row["delivery_id"]].append(_line(row))
-    return {delivery_id: tuple(lines) for delivery_id, lines in found.items()}
-
-
 async def list_promises(conn: Connection, delivery_id: UUID) -> list[Promise]:
     """Every promise made, oldest first; empty for an unknown delivery."""
     rows = await conn.fetch(
-        "SELECT version, promised_on, promised_at FROM promise WHERE delivery_id = $1 ORDER BY version", delivery_id
+        "SELECT version, promised_on, promised_at, reason FROM promise WHERE delivery_id = $1 ORDER BY version", delivery_id
     )
-    return [Promise(version=row["version"], promised_on=row["promised_on"], promised_at=row["promised_at"]) for row in rows]
+    return [Promise(**dict(row)) for row in rows]
 
 
 def _delivery(row: Any) -> Delivery:
@@ -226,6 +193,13 @@ def _delivery(row: Any) -> Delivery:
         promise_version=row["promise_version"],
         percent=row["percent"],
         note=row["note"],
+        invoicing=row["invoicing"],
+        ship_complete=row["ship_complete"],
+        period_from=row["period_from"],
+        period_until=row["period_until"],
+        handovers=row["handovers"],
+        last_handed_over_at=row["last_handed_over_at"],
+        attempts=row["attempts"],
         completed_at=row["completed_at"],
         on_time=row["on_time"],
         cancellation=_cancellation(row),
@@ -242,19 +216,4 @@ def _cancellation(row: Any) -> Cancellation | None:
         reason=row["cancellation_reason"],
         requested_at=row["cancellation_requested_at"],
         decided_at=row["cancellation_decided_at"],
-    )
-
-
-def _line(row: Any) -> Line:
-    return Line(
-        line_id=row["line_id"],
-        sku=row["sku"],
-        description=row["description"],
-        quantity=row["quantity"],
-        unit_price=Money.of(row["unit_price"], row["price_currency"]),
-        base_quantity=row["base_quantity"],
-        discount_percent=row["discount_percent"],
-        tax_category=row["tax_category"],
-        tax_rate=row["tax_rate"],
-        net=Money.of(row["net_amount"], row["net_currency"]),
     )

@@ -13,6 +13,8 @@ _ASKED = "(SELECT k.id FROM ticket k WHERE lower(k.requester_email) = ANY(:email
 _SAID = f"(SELECT c.id FROM ticket_comment c WHERE c.ticket_id IN {_ASKED} OR lower(c.by) = ANY(:emails))"  # noqa: S608 - literal text
 _SURVEYED = "(SELECT k.id FROM survey_ask k WHERE lower(k.email) = ANY(:emails))"
 _COMMERCIAL = keep("who an order is delivered and billed to: commercial and tax law")
+_OF_GOODS = keep("part of the record of a delivery, about the goods")
+_DELIVERED = "t.delivery_id IN (SELECT d.id FROM delivery d WHERE lower(d.customer_email) = ANY(:emails))"
 _GONE = replace("'(erased)'")
 
 # What names the person by which other rows are found is erased last.
@@ -22,17 +24,45 @@ TABLES: Mapping[str, Table] = {
     "delivery": Table(
         rows="lower(t.customer_email) = ANY(:emails)",
         plain="id flow_id version order_id order_number state customer_id customer_country net_amount currency payment_terms_days "
+        "invoicing ship_complete period_from period_until handovers attempts last_handed_over_at "
         "promised_on promise_version percent completed_at on_time cancellation_state cancellation_requested_at "
         "cancellation_decided_at created_at updated_at",
         personal={
             **dict.fromkeys(("customer_name", "customer_vat_id", "customer_email"), _COMMERCIAL),
-            **dict.fromkeys(("note", "cancellation_reason"), keep("part of the record of a delivery, about the goods")),
+            **dict.fromkeys(("note", "cancellation_reason"), _OF_GOODS),
         },
     ),
     "delivery_line": Table(
         plain="delivery_id position line_id sku description quantity unit_price price_currency base_quantity discount_percent "
-        "tax_category tax_rate net_amount net_currency"
+        "tax_category tax_rate net_amount net_currency handed_over returned replaced closed dropped over_percent under_percent "
+        "charge_over rule rule_version"
     ),
+    "delivery_attempt": Table(
+        rows=_DELIVERED,
+        plain="id delivery_id number code failed_at next_attempt_on recorded_at",
+        staff="recorded_by",
+        personal={"note": _OF_GOODS},
+    ),
+    "delivery_change": Table(plain="change_id delivery_id granted reason decided_at"),
+    "delivery_step": Table(plain="id delivery_id line_id position kind name hands_over quantity done state planned_on days"),
+    "fulfilment_rule": Table(
+        plain="code version match pattern valid_from steps over_percent under_percent charge_over calendar active changed_at",
+        staff="changed_by",
+    ),
+    "goods_return": Table(
+        rows=_DELIVERED,
+        plain="id delivery_id returned_at replace net_amount currency recorded_at",
+        staff="recorded_by",
+        personal={"reason": _OF_GOODS},
+    ),
+    "goods_return_line": Table(plain="return_id line_id quantity delivered_before treatment net_amount"),
+    "handover": Table(
+        rows=_DELIVERED,
+        plain="id delivery_id number handed_over_at net_amount currency last recorded_at",
+        staff="recorded_by",
+        personal={"note": _OF_GOODS},
+    ),
+    "handover_line": Table(plain="handover_id line_id quantity delivered_before net_amount final"),
     "inbound_mail": Table(
         rows=f"lower(t.sender) = ANY(:emails) OR t.ticket_id IN {_ASKED}",
         plain="id dedupe_key sha256 size state reason ticket_id comment_id received_at",
@@ -43,7 +73,11 @@ TABLES: Mapping[str, Table] = {
             "sender": EMPTY,
         },
     ),
-    "promise": Table(plain="delivery_id version promised_on promised_at"),
+    "promise": Table(
+        rows=_DELIVERED,
+        plain="delivery_id version promised_on promised_at",
+        personal={"reason": _OF_GOODS},
+    ),
     "service_agent": Table(plain="version capacity active changed_at", staff="subject email changed_by"),
     "survey": Table(
         plain="code version kind trigger name texts questions delay_hours every_days sample_percent customer_days valid_days remind_days "
@@ -119,4 +153,5 @@ TABLES: Mapping[str, Table] = {
             "external_ref": EMPTY,
         },
     ),
+    "working_calendar": Table(plain="code version name calendar changed_at", staff="changed_by"),
 }

@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from ltc_chassis.ids import new_id
-from ltc_contracts.events import Customer, Line, OrderCancellationRequested, OrderConfirmed
+from ltc_contracts.events import Customer, Event, Line, OrderCancellationRequested, OrderConfirmed
 from ltc_contracts.money import Money
 
 from delivery_svc.domain import delivery as rules
+from delivery_svc.domain import handover as handovers
 from delivery_svc.domain.delivery import Delivery
+from delivery_svc.domain.plan import Allowance, Plan, PlannedLine, Step
 
 NOW = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 
@@ -63,3 +65,27 @@ def a_delivery(order: OrderConfirmed | None = None, **more: Any) -> Delivery:
 
 def a_request(order_id: UUID, **more: Any) -> OrderCancellationRequested:
     return OrderCancellationRequested(**{"order_id": order_id, "number": "O-2026-000001", "reason": "budget cut"} | more)
+
+
+def a_plan(*lines: Line, allowance: Allowance | None = None) -> Plan:
+    """Each line is shipped."""
+    return Plan(
+        lines=tuple(
+            PlannedLine(line=line, position=position, allowance=allowance or Allowance())
+            for position, line in enumerate(lines, start=1)
+        ),
+        steps=tuple(
+            Step(id=new_id(), line_id=line.line_id, position=1, kind="shipment", quantity=line.quantity, planned_on=NOW.date())
+            for line in lines
+        ),
+    )
+
+
+def complete(delivery: Delivery, lines: tuple[Line, ...], at: datetime | None, now: datetime) -> tuple[Delivery, list[Event]]:
+    """All that was left is handed over; what is told of the end."""
+    handovers.require_completion_time(delivery, at, now)
+    plan = a_plan(*lines)
+    handing = handovers.hand_over(
+        delivery, plan, handovers.everything_left(plan), handover_id=new_id(), at=at, now=now, by="anna"
+    )
+    return handing.delivery, handing.events[1:]

@@ -27,8 +27,28 @@ async def test_a_delivery_shows_everything_about_it(deliver: Deliver, client: ht
         "state": "planned",
         "customer": order.customer.model_dump(mode="json"),
         "lines": [line.model_dump(mode="json") for line in order.lines],
+        "quantities": [
+            {"line_id": str(line.line_id), "handed_over": "0", "returned": "0", "held": "0", "left": "3", "closed": False}
+            for line in order.lines
+        ],
+        "steps": [
+            {
+                "id": delivery["steps"][0]["id"],
+                "line_id": str(order.lines[0].line_id),
+                "kind": "shipment",
+                "name": None,
+                "hands_over": True,
+                "quantity": "3",
+                "done": "0",
+                "state": "planned",
+                "planned_on": "2026-01-15",
+            }
+        ],
         "net": {"amount": "1003.25", "currency": "EUR"},
         "payment_terms_days": 30,
+        "invoicing": "on_delivery",
+        "ship_complete": False,
+        "handovers": 0,
         "promised_on": "2026-01-15",
         "promise_version": 1,
         "percent": "0",
@@ -179,7 +199,7 @@ async def test_a_completion_is_told_with_what_billing_needs(
         order.net,
         30,
     )
-    assert (completed.sequence, str(completed.flow_id)) == (2, delivery["flow_id"])
+    assert (completed.sequence, str(completed.flow_id)) == (3, delivery["flow_id"])
 
 
 async def test_a_completion_typed_in_later_lies_where_it_happened(
@@ -276,7 +296,7 @@ async def test_many_who_complete_at_once_complete_once(deliver: Deliver, client:
     delivery = await plan(deliver, client)
     replies = await asyncio.gather(*(post(client, delivery, "complete", {}) for _ in range(8)))
     assert Counter(reply.status_code for reply in replies) == {200: 1, 409: 7}
-    assert told(await emitted(), delivery) == ["delivery.promised", "delivery.completed"]
+    assert told(await emitted(), delivery) == ["delivery.promised", "delivery.handed_over", "delivery.completed"]
 
 
 async def test_promises_made_at_once_become_versions_one_after_the_other(
@@ -308,7 +328,8 @@ async def test_completion_racing_cancellation_has_exactly_one_outcome(
         state = (await read(client, delivery))["state"]
         assert (outcome, state) == ("processed", "completed" if reply.status_code == 200 else "cancelled")
         assert reply.status_code in {200, 409}
-        assert told(await emitted(), delivery) == ["delivery.promised", f"delivery.{state}"]
+        handed_over = ["delivery.handed_over"] if state == "completed" else []
+        assert told(await emitted(), delivery) == ["delivery.promised", *handed_over, f"delivery.{state}"]
 
 
 async def test_progress_racing_cancellation_never_leaves_a_cancelled_delivery_begun(

@@ -20,7 +20,7 @@ from delivery_svc.domain.delivery import (
     PromiseInThePast,
     State,
 )
-from delivery_svc.tests.builders import NOW, a_confirmed_order, a_delivery, a_line
+from delivery_svc.tests.builders import NOW, a_confirmed_order, a_delivery, a_line, complete
 
 LATER = NOW + timedelta(hours=1)
 LINES = (a_line(),)
@@ -84,7 +84,7 @@ def test_everything_done_does_not_complete_by_itself() -> None:
 @pytest.mark.parametrize("state", ["planned", "in_progress"])
 def test_a_completed_delivery_carries_what_billing_needs(state: State) -> None:
     order = a_confirmed_order(payment_terms_days=45)
-    delivery, [event] = rules.complete(a_delivery(order, state=state), order.lines, None, LATER)
+    delivery, [event] = complete(a_delivery(order, state=state), order.lines, None, LATER)
     assert (delivery.state, delivery.percent, delivery.completed_at, delivery.on_time) == ("completed", Decimal(100), LATER, True)
     assert event == DeliveryCompleted(
         delivery_id=delivery.id,
@@ -97,6 +97,8 @@ def test_a_completed_delivery_carries_what_billing_needs(state: State) -> None:
         promised_on=order.promised_on,
         completed_at=LATER,
         on_time=True,
+        parts_told=True,
+        handovers=1,
     )
 
 
@@ -111,16 +113,16 @@ def test_a_completed_delivery_carries_what_billing_needs(state: State) -> None:
     ],
 )
 def test_on_time_is_by_the_end_of_the_promised_day_in_utc(moment: datetime, on_time: bool) -> None:
-    delivery, [event] = rules.complete(a_delivery(), LINES, moment, datetime(2026, 2, 1, tzinfo=UTC))
+    delivery, [event] = complete(a_delivery(), LINES, moment, datetime(2026, 2, 1, tzinfo=UTC))
     assert isinstance(event, DeliveryCompleted)
     assert delivery.on_time is event.on_time is on_time
 
 
 def test_on_time_is_measured_against_the_latest_promise() -> None:
     now = datetime(2026, 1, 18, 12, tzinfo=UTC)
-    late, _ = rules.complete(a_delivery(), LINES, None, now)
+    late, _ = complete(a_delivery(), LINES, None, now)
     moved, _ = rules.promise(a_delivery(), date(2026, 1, 20), NOW)
-    kept, [event] = rules.complete(moved, LINES, None, now)
+    kept, [event] = complete(moved, LINES, None, now)
     assert (late.on_time, kept.on_time) == (False, True)
     assert isinstance(event, DeliveryCompleted)
     assert event.promised_on == date(2026, 1, 20)
@@ -128,18 +130,18 @@ def test_on_time_is_measured_against_the_latest_promise() -> None:
 
 def test_a_completion_lies_between_planning_and_now() -> None:
     for moment in (NOW, LATER):
-        assert rules.complete(a_delivery(), LINES, moment, LATER)[0].completed_at == moment
+        assert complete(a_delivery(), LINES, moment, LATER)[0].completed_at == moment
     with pytest.raises(CompletedInTheFuture):
-        rules.complete(a_delivery(), LINES, LATER + timedelta(microseconds=1), LATER)
+        complete(a_delivery(), LINES, LATER + timedelta(microseconds=1), LATER)
     with pytest.raises(CompletedBeforePlanned):
-        rules.complete(a_delivery(), LINES, NOW - timedelta(microseconds=1), LATER)
+        complete(a_delivery(), LINES, NOW - timedelta(microseconds=1), LATER)
 
 
 def test_the_ends_of_time_are_refused_not_overflowed() -> None:
     with pytest.raises(CompletedInTheFuture):
-        rules.complete(a_delivery(), LINES, datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))), LATER)
+        complete(a_delivery(), LINES, datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))), LATER)
     with pytest.raises(CompletedBeforePlanned):
-        rules.complete(a_delivery(), LINES, datetime.min.replace(tzinfo=timezone(timedelta(hours=12))), LATER)
+        complete(a_delivery(), LINES, datetime.min.replace(tzinfo=timezone(timedelta(hours=12))), LATER)
 
 
 def test_a_planned_delivery_is_cancelled_on_request() -> None:
@@ -156,7 +158,7 @@ def test_work_begun_refuses_the_request_on_record_and_is_completed() -> None:
     assert delivery.cancellation is not None
     assert (delivery.state, delivery.cancellation.state, events) == ("in_progress", "refused", [])
     assert rules.decide_cancellation(delivery, "budget cut", NOW, LATER) == (delivery, [])
-    assert rules.complete(delivery, LINES, None, LATER)[0].state == "completed"
+    assert complete(delivery, LINES, None, LATER)[0].state == "completed"
 
 
 def test_a_later_request_is_refused_on_record_too() -> None:
@@ -169,7 +171,7 @@ def test_a_later_request_is_refused_on_record_too() -> None:
 
 
 def test_a_request_after_completion_changes_nothing() -> None:
-    done, _ = rules.complete(a_delivery(), LINES, None, LATER)
+    done, _ = complete(a_delivery(), LINES, None, LATER)
     assert rules.decide_cancellation(done, "budget cut", LATER, LATER) == (done, [])
 
 
@@ -179,7 +181,7 @@ def test_nothing_can_be_done_with_a_delivery_that_has_ended(state: State) -> Non
     with pytest.raises(WrongTransition):
         rules.progress(delivery, Decimal(100), None, LATER)
     with pytest.raises(WrongTransition):
-        rules.complete(delivery, LINES, None, LATER)
+        complete(delivery, LINES, None, LATER)
     with pytest.raises(WrongTransition):
         rules.promise(delivery, date(2026, 5, 1), LATER)
 
@@ -210,13 +212,14 @@ def test_whatever_comes_in_whatever_order_a_delivery_ends_at_most_once(steps: li
             elif step == "promise":
                 delivery, events = rules.promise(delivery, now.date() + timedelta(days=value), now)
             elif step == "complete":
-                delivery, events = rules.complete(delivery, LINES, now + timedelta(days=value), now)
+                delivery, events = complete(delivery, LINES, now + timedelta(days=value), now)
             else:
                 delivery, events = rules.decide_cancellation(delivery, "budget cut", NOW + timedelta(days=value), now)
         except (WrongTransition, ProgressGoesBack, PromiseInThePast, CompletedBeforePlanned):
             assert delivery == before
         assert delivery.state == before.state or delivery.state in TRANSITIONS[before.state]
-        assert delivery.version == before.version + (delivery != before)
+        # Each event has a version of its own: an end is a hand-over, and that everything is delivered.
+        assert delivery.version == before.version + (2 if step == "complete" and events else delivery != before)
         assert delivery.percent >= before.percent
         assert len(events) <= 1
         said += events

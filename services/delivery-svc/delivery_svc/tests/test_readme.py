@@ -22,13 +22,41 @@ class Reader:
     def __init__(self, desk: Desk, client: httpx.AsyncClient, deliver: Deliver, server: MailServer, send: Send) -> None:
         self.desk, self.client, self.deliver, self.server, self.send = desk, client, deliver, server, send
         self.answers: dict[str, Any] = {}
+        self.planned: dict[str, Any] = {}
 
     async def variables(self, example: Example) -> dict[str, str]:
         """A value for each variable of the example."""
         return {name: str(await getattr(self, f"_{name.lower()}")(example)) for name in sorted(example.variables - {"TOKEN"})}
 
     async def _delivery(self, _: Example) -> str:
-        return str((await plan(self.deliver, self.client))["id"])
+        self.planned = await plan(self.deliver, self.client)
+        return str(self.planned["id"])
+
+    async def _line(self, _: Example) -> str:
+        """Of the delivery of the same example; variables come in the order of their names."""
+        return str(self.planned["lines"][0]["line_id"])
+
+    async def _made(self, _: Example) -> str:
+        """A delivery of what is produced first."""
+        rule = {"match": "exact", "pattern": "PUMP-7", "valid_from": "2026-01-01", "under_percent": "70"}
+        steps = [{"kind": "production"}, {"kind": "shipment"}]
+        reply = await self.client.put("/v1/fulfilment-rules/pump-7", json=rule | {"steps": steps})
+        assert reply.status_code == 200, reply.text
+        return await self._delivery(_)
+
+    async def _step(self, _: Example) -> str:
+        """The first of the delivery of the same example."""
+        return str(self.planned["steps"][0]["id"])
+
+    async def _short(self, _: Example) -> str:
+        """A delivery of which one piece was handed over, and the rest may be missing."""
+        delivery = await self._delivery(_)
+        part = {"lines": [{"line_id": await self._line(_), "quantity": "1"}]}
+        await self.client.post(f"/v1/deliveries/{delivery}/handovers", json=part)
+        return delivery
+
+    async def _shortline(self, _: Example) -> str:
+        return await self._line(_)
 
     async def _order(self, _: Example) -> str:
         return str((await plan(self.deliver, self.client))["order_id"])
