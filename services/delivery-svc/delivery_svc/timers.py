@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from delivery_svc.handlers import inbound_mails, service_desk, survey_asks, survey_triggers, ticket_clocks, tickets
+from delivery_svc.handlers import handovers, inbound_mails, service_desk, survey_asks, survey_triggers, ticket_clocks, tickets
 from delivery_svc.settings import Settings
 
 
@@ -37,7 +37,13 @@ async def survey_rounds(tx: Transaction) -> int:
     return await survey_triggers.work_rounds(tx)
 
 
+async def end_periods(tx: Transaction) -> int:
+    """Services for a period whose last day is over."""
+    return await handovers.end_periods(tx, limit=20)
+
+
 TIMERS = [
+    Timer("end-periods", end_periods, every=1.0),
     Timer("tell-tickets", tell_tickets, every=1.0),
     Timer("close-tickets", close_tickets, every=5.0),
     Timer("assign-tickets", assign_tickets, every=1.0),

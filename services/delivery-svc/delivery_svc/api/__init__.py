@@ -5,6 +5,7 @@ from delivery_svc.api import (
     fulfilment,
     handovers,
     inbound_mails,
+    proofs,
     returns,
     service_desk,
     survey_asks,
@@ -19,6 +20,7 @@ from delivery_svc.api import (
 ROUTERS = (
     deliveries.router,
     handovers.router,
+    proofs.router,
     returns.router,
     fulfilment.router,
     tickets.router,

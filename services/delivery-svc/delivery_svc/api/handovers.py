@@ -41,6 +41,7 @@ class HandoverBody(BaseModel):
     lines: Annotated[list[PartBody] | None, Field(min_length=1, max_length=500)] = None
     handed_over_at: Moment | None = None
     note: Note | None = None
+    proof_id: Annotated[UUID | None, Field(description="a file of this delivery that proves it")] = None
 
 
 class HandedPartView(BaseModel):
@@ -86,7 +87,9 @@ async def hand_over(delivery_id: UUID, tx: Tx, caller: Writer, body: HandoverBod
     """The customer got these parts. With the last one the delivery is complete; what was handed over is invoiced."""
     body = body or HandoverBody()
     parts = None if body.lines is None else [Part(each.line_id, each.quantity, each.final, each.step_id) for each in body.lines]
-    made = await handlers.hand_over(tx, delivery_id, parts, at=body.handed_over_at, by=caller.subject, note=body.note)
+    made = await handlers.hand_over(
+        tx, delivery_id, parts, at=body.handed_over_at, by=caller.subject, note=body.note, proof_id=body.proof_id
+    )
     return HandoverView.of(made)
 
 

@@ -9,12 +9,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from ltc_contracts.errors import DomainError, Invalid
+from ltc_contracts.errors import DomainError, Invalid, NotFound
 from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver, DeliveryProgressed, Event, HandedLine
 from ltc_contracts.money import Money
 
 from delivery_svc.domain.delivery import CompletedBeforePlanned, CompletedInTheFuture, Delivery, move, require_open
 from delivery_svc.domain.plan import Plan, PlannedLine, end_steps, hand
+
+
+class HandoverNotFound(NotFound):
+    """The delivery has no such hand-over."""
+
+    def __init__(self, handover_id: UUID) -> None:
+        super().__init__(f"this delivery has no hand-over {handover_id}", field="handover_id")
 
 
 class LineNotInDelivery(Invalid):

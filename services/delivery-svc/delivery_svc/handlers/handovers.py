@@ -1,7 +1,7 @@
 """What the customer got."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -10,17 +10,40 @@ from ltc_chassis.ids import new_id
 from delivery_svc.domain import handover as rules
 from delivery_svc.domain.delivery import Delivery, require_open
 from delivery_svc.domain.handover import Handover, Part
+from delivery_svc.domain.proof import Proof
 from delivery_svc.handlers.journal import delivery_for_update, save, save_plan
-from delivery_svc.store import plans
+from delivery_svc.handlers.proofs import free_proof
+from delivery_svc.store import plans, proofs
 
 
 async def hand_over(
-    tx: Transaction, delivery_id: UUID, parts: Sequence[Part] | None, *, at: datetime | None, by: str, note: str | None = None
+    tx: Transaction,
+    delivery_id: UUID,
+    parts: Sequence[Part] | None,
+    *,
+    at: datetime | None,
+    by: str,
+    note: str | None = None,
+    proof_id: UUID | None = None,
 ) -> Handover:
     """The customer got these parts, or all that was left (None): billing may invoice them; with the last the order is fulfilled."""
     delivery = await delivery_for_update(tx, delivery_id)
-    _, handover = await _hand_over(tx, delivery, parts, at=at, by=by, note=note)
+    proof = None if proof_id is None else await free_proof(tx, delivery.id, proof_id)
+    _, handover = await _hand_over(tx, delivery, parts, at=at, by=by, note=note, proof=proof)
     return handover
+
+
+async def end_periods(tx: Transaction, *, limit: int) -> int:
+    """Services for a period are handed over when its last day (UTC) is over, as of that moment; how many deliveries had some."""
+    due = await plans.claim_periods(tx.conn, tx.now.date(), limit)
+    for delivery in due:
+        plan = await plans.get_plan(tx.conn, delivery.id)
+        open_periods = {step.line_id: step.open for step in plan.steps if step.kind == "period" and step.open}
+        parts = [Part(line.id, min(line.left, open_periods[line.id])) for line in plan.wanted if line.id in open_periods]
+        assert delivery.period_until is not None
+        end = datetime.combine(delivery.period_until + timedelta(days=1), time(0), UTC) - timedelta.resolution
+        await _hand_over(tx, delivery, parts, at=max(end, delivery.created_at), by="timer", note=None)
+    return len(due)
 
 
 async def complete_delivery(tx: Transaction, delivery_id: UUID, completed_at: datetime | None, *, by: str) -> Delivery:
@@ -33,7 +56,14 @@ async def complete_delivery(tx: Transaction, delivery_id: UUID, completed_at: da
 
 
 async def _hand_over(
-    tx: Transaction, delivery: Delivery, parts: Sequence[Part] | None, *, at: datetime | None, by: str, note: str | None
+    tx: Transaction,
+    delivery: Delivery,
+    parts: Sequence[Part] | None,
+    *,
+    at: datetime | None,
+    by: str,
+    note: str | None,
+    proof: Proof | None = None,
 ) -> tuple[Delivery, Handover]:
     before = await plans.get_plan(tx.conn, delivery.id)
     handing = rules.hand_over(
@@ -45,8 +75,11 @@ async def _hand_over(
         now=tx.now,
         by=by,
         note=note,
+        proof_sha256=proof.sha256 if proof else None,
     )
     await plans.insert_handover(tx.conn, handing.handover)
+    if proof is not None:
+        await proofs.save_handover_of(tx.conn, proof.id, handing.handover.id)
     saved = await save(tx, delivery, (handing.delivery, handing.events), occurred_at=handing.handover.handed_over_at)
     await save_plan(tx, saved, before, handing.plan, reason="delivered without it")
     return saved, handing.handover

@@ -44,6 +44,12 @@ TABLES: Mapping[str, Table] = {
         personal={"note": _OF_GOODS},
     ),
     "delivery_change": Table(plain="change_id delivery_id granted reason decided_at"),
+    "delivery_proof": Table(
+        rows=_DELIVERED,
+        plain="id delivery_id handover_id kind media_type size uploaded_at",
+        staff="uploaded_by",
+        personal=dict.fromkeys(("name", "sha256", "content"), keep("who received it is the proof of a delivery: commercial law")),
+    ),
     "delivery_step": Table(plain="id delivery_id line_id position kind name hands_over quantity done state planned_on days"),
     "fulfilment_rule": Table(
         plain="code version match pattern valid_from steps over_percent under_percent charge_over calendar active changed_at",

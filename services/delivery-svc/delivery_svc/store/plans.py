@@ -1,6 +1,7 @@
 """Lines, steps and hand-overs of deliveries. Whoever writes them has the delivery's row locked."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from ltc_chassis.connection import Connection
 from ltc_contracts.events import Line
 from ltc_contracts.money import Money
 
+from delivery_svc.domain.delivery import Delivery
 from delivery_svc.domain.handover import HandedPart, Handover
 from delivery_svc.domain.plan import Allowance, Plan, PlannedLine, Step
+from delivery_svc.store import deliveries
 
 
 async def insert_plan(conn: Connection, delivery_id: UUID, plan: Plan) -> None:
@@ -118,6 +121,28 @@ async def list_plans(conn: Connection, delivery_ids: Sequence[UUID]) -> dict[UUI
     for row in steps:
         found[row["delivery_id"]][1].append(_step(row))
     return {delivery_id: Plan(lines=tuple(both[0]), steps=tuple(both[1])) for delivery_id, both in found.items()}
+
+
+async def claim_periods(conn: Connection, today: date, limit: int) -> list[Delivery]:
+    """Deliveries with services whose period is over, locked; those that others work on are left to them.
+
+    What is handed over whole waits for the rest of it.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT d.id FROM delivery d
+        WHERE d.state IN ('planned', 'in_progress') AND d.period_until < $1
+          AND EXISTS (SELECT 1 FROM delivery_step s JOIN delivery_line l USING (delivery_id, line_id)
+                      WHERE s.delivery_id = d.id AND s.kind = 'period' AND s.state IN ('planned', 'in_progress') AND s.done < s.quantity
+                        AND NOT l.closed AND NOT l.dropped AND l.quantity + l.replaced > l.handed_over)
+          AND NOT (d.ship_complete AND EXISTS (SELECT 1 FROM delivery_step o WHERE o.delivery_id = d.id AND o.kind <> 'period'
+                                                 AND o.hands_over AND o.state IN ('planned', 'in_progress')))
+        ORDER BY d.period_until, d.id LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        *(today, limit),
+    )
+    claimed = [await deliveries.get_delivery_for_update(conn, row["id"]) for row in rows]
+    return [delivery for delivery in claimed if delivery is not None]
 
 
 async def insert_handover(conn: Connection, handover: Handover) -> None:

@@ -49,6 +49,7 @@ async def test_a_delivery_shows_everything_about_it(deliver: Deliver, client: ht
         "invoicing": "on_delivery",
         "ship_complete": False,
         "handovers": 0,
+        "attempts": 0,
         "promised_on": "2026-01-15",
         "promise_version": 1,
         "percent": "0",
@@ -153,9 +154,9 @@ async def test_every_promise_is_kept_and_told(
     await post(client, delivery, "promise", {"promised_on": "2026-01-10"})
     assert (await client.get(f"/v1/deliveries/{delivery['id']}/promises")).json() == {
         "items": [
-            {"version": 1, "promised_on": "2026-01-15", "promised_at": "2026-01-01T00:00:00Z"},
-            {"version": 2, "promised_on": "2026-01-20", "promised_at": "2026-01-03T00:00:00Z"},
-            {"version": 3, "promised_on": "2026-01-10", "promised_at": "2026-01-04T00:00:00Z"},
+            {"version": 1, "promised_on": "2026-01-15", "promised_at": "2026-01-01T00:00:00Z", "reason": None},
+            {"version": 2, "promised_on": "2026-01-20", "promised_at": "2026-01-03T00:00:00Z", "reason": None},
+            {"version": 3, "promised_on": "2026-01-10", "promised_at": "2026-01-04T00:00:00Z", "reason": None},
         ]
     }
     events = await emitted()

@@ -23,6 +23,7 @@ class Reader:
         self.desk, self.client, self.deliver, self.server, self.send = desk, client, deliver, server, send
         self.answers: dict[str, Any] = {}
         self.planned: dict[str, Any] = {}
+        self.signed = ""
 
     async def variables(self, example: Example) -> dict[str, str]:
         """A value for each variable of the example."""
@@ -35,6 +36,14 @@ class Reader:
     async def _line(self, _: Example) -> str:
         """Of the delivery of the same example; variables come in the order of their names."""
         return str(self.planned["lines"][0]["line_id"])
+
+    async def _signed(self, _: Example) -> str:
+        """The same delivery in all examples."""
+        self.signed = self.signed or await self._delivery(_)
+        return self.signed
+
+    async def _proof(self, _: Example) -> str:
+        return str(self.answers["/v1/deliveries/$SIGNED/proofs"]["id"])
 
     async def _made(self, _: Example) -> str:
         """A delivery of what is produced first."""
@@ -105,6 +114,7 @@ async def test_every_example_of_the_readme_works_as_printed(
     mail.add_attachment(b"PNG", maintype="image", subtype="png", filename="pump.png")
     (tmp_path / "reply.eml").write_bytes(mail.as_bytes())
     (tmp_path / "people.csv").write_text("email,name\neva@nordwind.example,Eva\n")
+    (tmp_path / "signature.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     reader = Reader(desk, client, deliver, mail_server, send_mails)
     refused = []
     for example in examples(README):
@@ -113,5 +123,5 @@ async def test_every_example_of_the_readme_works_as_printed(
         if not answer.is_success:
             refused.append(f"line {example.line}: {example.method} {example.path}: {answer.status} {answer.printed[:300]}")
         elif example.method == "POST" and answer.printed.startswith("{"):
-            reader.answers[example.path] = answer.body
+            reader.answers[example.path.partition("?")[0]] = answer.body
     assert not refused, "\n".join(refused)
