@@ -247,7 +247,8 @@ STEPS: list[Step] = [
             taxes=(
                 e.TaxSubtotal(category="S", rate=Decimal(22), base=Money.of("100.00", "EUR"), tax=Money.of("22.00", "EUR")),
             ),
-            open_after=Money.of("0.00", "EUR"), reason="one month was not delivered", credited_on=date(2026, 3, 10), cause="manual",
+            open_after=GROSS - PART - Money.of("122.00", "EUR"), reason="one month was not delivered", credited_on=date(2026, 3, 10),
+            cause="manual",
         ),
         "billing", 64, FLOW, 5, None,
     ),

@@ -103,7 +103,11 @@ class FlowRow(BaseModel):
 
 
 class ConservationRow(BaseModel):
-    """What each step hands over, per currency. A step not taken yet is in transit; `residual` is disagreement."""
+    """What each step hands over, per currency. A step not taken yet is in transit; `residual` is disagreement.
+
+    Net up to `invoiced`, with tax from `gross` on: gross = paid + credited + open, and `paid` is what still settles something;
+    what had settled what was taken back since is `on_account`.
+    """
 
     currency: str
     flows: int
@@ -116,6 +120,10 @@ class ConservationRow(BaseModel):
     paid: str
     open: str
     cancelled: str
+    returned: str
+    credited: str
+    refunded: str
+    on_account: str
     in_transit_to_order: str
     in_transit_to_delivery: str
     in_transit_to_invoice: str
@@ -125,6 +133,7 @@ class ConservationRow(BaseModel):
 class CashRow(BaseModel):
     currency: str
     received: str
+    refunded: str
     allocated: str
     unapplied: str
 
@@ -232,7 +241,7 @@ async def get_flow(flow_id: UUID, conn: Conn, now: Now) -> FlowView:
 
 @router.get("/conservation", dependencies=[scope("kpis:read")])
 async def get_conservation(conn: Conn, now: Now, as_of: Moment | None = None, known_at: Moment | None = None) -> ConservationView:
-    """Quoted = ordered = delivered = invoiced = paid + open, over every flow; the residual must be 0.00."""
+    """Quoted = ordered = delivered = invoiced = paid + credited + open, over every flow; the residual must be 0.00."""
     return await conservation(conn, as_of or now, known_at or now)
 
 
@@ -241,14 +250,14 @@ async def conservation(conn: Connection, as_of: datetime, known_at: datetime) ->
     rows = []
     for row in await store.conservation_view(conn, as_of, known_at):
         amounts = {name: _amount(row[name], row["currency"]) for name in dict(row) if name not in ("currency", "flows")}
-        to_invoice = _amount(row["delivered"] - row["invoiced"], row["currency"])
-        rows.append(ConservationRow(currency=row["currency"], flows=row["flows"], **amounts, in_transit_to_invoice=to_invoice))
+        rows.append(ConservationRow(currency=row["currency"], flows=row["flows"], **amounts))
     cash = [
         CashRow(
             currency=row["currency"],
             received=_amount(row["received"], row["currency"]),
+            refunded=_amount(row["refunded"], row["currency"]),
             allocated=_amount(row["allocated"], row["currency"]),
-            unapplied=_amount(row["received"] - row["allocated"], row["currency"]),
+            unapplied=_amount(row["received"] - row["refunded"] - row["allocated"], row["currency"]),
         )
         for row in await store.cash_view(conn, as_of, known_at)
     ]

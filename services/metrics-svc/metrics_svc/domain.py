@@ -1,6 +1,6 @@
 """What an event means for the numbers: a milestone of its flow, with the amounts and days that KPIs need. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -16,13 +16,16 @@ REQUIRED = {
 # The stages of a journey in their order; the page and the flow view show them so.
 STAGES = (
     *("lead", "qualified", "disqualified", "opportunity", "quoted", "accepted", "contracted", "won", "lost", "ordered"),
-    *("cancelled", "delivered", "invoiced", "overdue", "paid", "closed"),
+    *("delivered", "invoiced", "overdue", "paid", "cancelled", "closed"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """One fact. For an invoice `open_after` is net + tax as said apart, so that it can be checked against gross."""
+    """One fact. `stated` is the same amount as the event says it another way, so that the two can be checked against each other.
+
+    `cause_id` is what a document and the fact that it is made of share: a hand-over, a return, a change, or the order as a whole.
+    """
 
     kind: str
     currency: str | None = None
@@ -44,6 +47,11 @@ class Milestone:
     campaign: str | None = None
     minutes: int | None = None
     score: int | None = None
+    cause: str | None = None
+    cause_id: str | None = None
+    invoice_id: str | None = None
+    stated: Decimal | None = None
+    prepaid: bool | None = None
 
 
 def milestone(topic: str, data: Data) -> Milestone | None:
@@ -126,22 +134,98 @@ def _lost(data: Data) -> Milestone:
     return Milestone("lost", currency, net=amount, begun_at=datetime.fromisoformat(data["opened_at"]), **_deal(data))
 
 
-def _delivered(data: Data) -> Milestone:
+def _sum(lines: Iterable[Data]) -> Decimal:
+    return sum((Decimal(line["net"]["amount"]) for line in lines), Decimal(0))
+
+
+def _is_prepaid(data: Data) -> bool:
+    return data.get("invoicing") == "on_confirmation"
+
+
+def _ordered(data: Data) -> Milestone:
     currency, amount = _money(data, "net")
     return Milestone(
-        "delivered", currency, net=amount, due_on=date.fromisoformat(data["promised_on"]), on_time=bool(data["on_time"])
+        "ordered", currency, net=amount, stated=_sum(data["lines"]), cause_id=data["order_id"], prepaid=_is_prepaid(data)
+    )
+
+
+def _changed(data: Data) -> Milestone:
+    """By how much the order is worth more, or less, than before."""
+    currency, delta = _money(data, "delta")
+    stated = _sum(data["lines"]) - _sum(data["before"])
+    return Milestone("changed", currency, net=delta, stated=stated, cause_id=data["change_id"], prepaid=_is_prepaid(data))
+
+
+def _handed(data: Data) -> Milestone:
+    currency, amount = _money(data, "net")
+    stated, prepaid = _sum(data["lines"]), _is_prepaid(data)
+    return Milestone("handed", currency, net=amount, stated=stated, cause_id=data["handover_id"], prepaid=prepaid)
+
+
+def _returned(data: Data) -> Milestone:
+    currency, amount = _money(data, "net")
+    stated, prepaid = _sum(data["lines"]), _is_prepaid(data)
+    return Milestone("returned", currency, net=amount, stated=stated, cause_id=data["return_id"], prepaid=prepaid)
+
+
+def _delivered(data: Data) -> Milestone:
+    """What was delivered counts by its parts where they were told; the completion is then a day and no amount."""
+    currency, amount = _money(data, "net")
+    return Milestone(
+        "delivered",
+        currency,
+        net=None if data.get("parts_told") else amount,
+        cause_id=data["order_id"],
+        due_on=date.fromisoformat(data["promised_on"]),
+        on_time=bool(data["on_time"]),
     )
 
 
 def _invoiced(data: Data) -> Milestone:
     currency, gross = _money(data, "gross")
     net, tax = _money(data, "net")[1], _money(data, "tax")[1]
-    return Milestone("invoiced", currency, net=net, gross=gross, open_after=net + tax, due_on=date.fromisoformat(data["due_on"]))
+    cause = "handover" if data.get("handover_id") else "change" if data.get("change_id") else "whole"
+    return Milestone(
+        "invoiced",
+        currency,
+        net=net,
+        gross=gross,
+        stated=net + tax,
+        due_on=date.fromisoformat(data["due_on"]),
+        cause=cause,
+        cause_id=data.get("handover_id") or data.get("change_id") or data["order_id"],
+        invoice_id=data["invoice_id"],
+    )
+
+
+def _credited(data: Data) -> Milestone:
+    currency, gross = _money(data, "gross")
+    net, tax = _money(data, "net")[1], _money(data, "tax")[1]
+    return Milestone(
+        "credited",
+        currency,
+        net=net,
+        gross=gross,
+        stated=net + tax,
+        open_after=_money(data, "open_after")[1],
+        cause=data.get("cause"),
+        cause_id=data.get("cause_id"),
+        invoice_id=data["invoice_id"],
+        settled_on=date.fromisoformat(data["credited_on"]),
+    )
+
+
+def _refunded(data: Data) -> Milestone:
+    currency, gross = _money(data, "amount")
+    net = _money(data, "net")[1] if data.get("net") else None
+    day = date.fromisoformat(data["refunded_on"])
+    return Milestone("refunded", currency, net=net, gross=gross, invoice_id=data.get("invoice_id"), settled_on=day)
 
 
 def _overdue(data: Data) -> Milestone:
     currency, amount = _money(data, "open")
-    return Milestone("overdue", currency, gross=amount, due_on=date.fromisoformat(data["due_on"]))
+    day = date.fromisoformat(data["due_on"])
+    return Milestone("overdue", currency, gross=amount, due_on=day, invoice_id=data["invoice_id"])
 
 
 def _allocated(data: Data) -> Milestone:
@@ -152,6 +236,7 @@ def _allocated(data: Data) -> Milestone:
         gross=amount,
         open_after=_money(data, "open_after")[1],
         settled_on=date.fromisoformat(data["received_on"]),
+        invoice_id=data["invoice_id"],
     )
 
 
@@ -161,8 +246,17 @@ def _received(data: Data) -> Milestone:
 
 
 def _paid(data: Data) -> Milestone:
+    """Nothing is open any more. Where all of it was taken back nobody paid: it is settled, which is no stage of a journey."""
     currency, gross = _money(data, "gross")
-    return Milestone("paid", currency, gross=gross, on_time=bool(data["on_time"]), settled_on=date.fromisoformat(data["paid_on"]))
+    credited = _money(data, "credited")[1] if data.get("credited") else Decimal(0)
+    return Milestone(
+        "paid" if credited < gross or not gross else "settled",
+        currency,
+        gross=gross - credited,
+        on_time=bool(data["on_time"]),
+        settled_on=date.fromisoformat(data["paid_on"]),
+        invoice_id=data["invoice_id"],
+    )
 
 
 def _spend(data: Data) -> Milestone:
@@ -204,9 +298,12 @@ _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "quote.sent": _net("quoted"),
     "quote.accepted": _net("accepted"),
     "contract.signed": _net("contracted"),
-    "order.confirmed": _net("ordered"),
+    "order.confirmed": _ordered,
+    "order.changed": _changed,
     "order.cancelled": _net("cancelled"),
     "order.closed": _plain("closed"),
+    "delivery.handed_over": _handed,
+    "delivery.returned": _returned,
     "delivery.completed": _delivered,
     "survey.asked": _asked,
     "survey.answered": _answered,
@@ -214,7 +311,9 @@ _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "nps.recorded": _score("nps"),
     "invoice.issued": _invoiced,
     "invoice.overdue": _overdue,
+    "invoice.credited": _credited,
     "invoice.paid": _paid,
+    "payment.refunded": _refunded,
     "payment.received": _received,
     "payment.allocated": _allocated,
 }

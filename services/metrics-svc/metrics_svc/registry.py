@@ -20,17 +20,21 @@ KINDS = {
     "otif": ("ordered", "delivered", "cancelled"),
     "on_time": ("ordered", "delivered", "cancelled"),
     "in_full": ("ordered", "delivered", "cancelled"),
-    "on_time_collection": ("invoiced", "allocated"),
-    "outstanding": ("invoiced", "allocated"),
-    "overdue_amount": ("invoiced", "allocated"),
-    "collected": ("allocated",),
+    "on_time_collection": ("invoiced", "allocated", "credited"),
+    "outstanding": ("invoiced", "allocated", "credited", "refunded"),
+    "overdue_amount": ("invoiced", "allocated", "credited", "refunded"),
+    "collected": ("allocated", "credited", "refunded"),
+    "credited": ("credited",),
     "invoiced": ("invoiced",),
     "marketing_spend": ("spend",),
     "cac": ("spend", "ordered"),
     "csat": ("csat", "csat_asked", "csat_answered"),
     "nps": ("nps", "nps_asked", "nps_answered"),
     "survey_response_rate": tuple(f"{kind}_{what}" for kind in ("csat", "nps", "research") for what in ("asked", "answered")),
-    "conservation_residual": ("accepted", "contracted", "ordered", "delivered", "invoiced", "allocated", "cancelled"),
+    "conservation_residual": (
+        *("accepted", "contracted", "ordered", "changed", "handed", "returned", "delivered", "invoiced", "allocated", "credited"),
+        *("refunded", "overdue", "paid", "settled", "cancelled"),
+    ),
 }
 
 

@@ -20,6 +20,7 @@ _MILESTONE = (
     *("event_id", "flow_id", "kind", "occurred_at", "recorded_at", "currency", "net", "gross", "open_after", "due_on"),
     *("settled_on", "on_time", "begun_at", "channel", "source", "owner", "country"),
     *("team", "region", "product", "segment", "campaign", "minutes", "score"),
+    *("sequence", "cause", "cause_id", "invoice_id", "stated", "prepaid"),
 )
 
 _FULFILMENT = ("event_id", "flow_id", "order_id", "kind", "occurred_at", "recorded_at", "line_id", "quantity", "day", "version")
@@ -41,6 +42,7 @@ def milestone_row(envelope: Envelope, m: Milestone) -> tuple[object, ...]:
         *(envelope.id, envelope.flow_id, m.kind, envelope.occurred_at, envelope.recorded_at, m.currency, m.net, m.gross),
         *(m.open_after, m.due_on, m.settled_on, m.on_time, m.begun_at, m.channel, m.source, m.owner, m.country),
         *(m.team, m.region, m.product, m.segment, m.campaign, m.minutes, m.score),
+        *(envelope.sequence, m.cause, m.cause_id, m.invoice_id, m.stated, m.prepaid),
     )
 
 
@@ -139,10 +141,12 @@ async def conservation_view(conn: Connection, as_of: datetime, known_at: datetim
         SELECT currency, count(*) AS flows, coalesce(sum(quoted), 0) AS quoted, coalesce(sum(contracted), 0) AS contracted,
                coalesce(sum(ordered), 0) AS ordered, coalesce(sum(delivered), 0) AS delivered, coalesce(sum(invoiced), 0) AS invoiced,
                coalesce(sum(gross), 0) AS gross, coalesce(sum(paid), 0) AS paid, coalesce(sum(open), 0) AS open,
-               coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(residual), 0) AS residual,
+               coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(returned), 0) AS returned, coalesce(sum(credited), 0) AS credited,
+               coalesce(sum(refunded), 0) AS refunded, coalesce(sum(on_account), 0) AS on_account,
+               coalesce(sum(residual), 0) AS residual,
                -- An order without a contract was never on its way to be one; what is cancelled before we confirm it is so no longer.
-               coalesce(sum(contracted - coalesce(ordered, cancelled, 0)), 0) AS in_transit_to_order,
-               coalesce(sum(ordered - coalesce(delivered, 0) - coalesce(cancelled, 0)), 0) AS in_transit_to_delivery
+               coalesce(sum(contracted - coalesce(confirmed, cancelled, 0)), 0) AS in_transit_to_order,
+               coalesce(sum(to_delivery), 0) AS in_transit_to_delivery, coalesce(sum(to_invoice), 0) AS in_transit_to_invoice
         FROM conservation($1, $2) GROUP BY currency ORDER BY currency
         """,
         as_of,
@@ -151,11 +155,16 @@ async def conservation_view(conn: Connection, as_of: datetime, known_at: datetim
 
 
 async def cash_view(conn: Connection, as_of: datetime, known_at: datetime) -> list[Any]:
+    """`allocated` is what settles invoices: what settled what was taken back since, or went back, does so no longer."""
     return await conn.fetch(
         """
-        SELECT currency, coalesce(sum(gross) FILTER (WHERE kind = 'received'), 0) AS received,
-               coalesce(sum(gross) FILTER (WHERE kind = 'allocated'), 0) AS allocated
-        FROM facts($1, $2) WHERE kind IN ('received', 'allocated') GROUP BY currency ORDER BY currency
+        WITH came AS (SELECT currency, coalesce(sum(gross) FILTER (WHERE kind = 'received'), 0) AS received,
+                             coalesce(sum(gross) FILTER (WHERE kind = 'refunded'), 0) AS refunded
+                      FROM facts($1, $2) WHERE kind IN ('received', 'refunded') GROUP BY currency),
+             settles AS (SELECT currency, sum(applied) AS allocated FROM invoices($1, $2) GROUP BY currency)
+        SELECT coalesce(c.currency, s.currency) AS currency, coalesce(c.received, 0) AS received, coalesce(c.refunded, 0) AS refunded,
+               coalesce(s.allocated, 0) AS allocated
+        FROM came c FULL JOIN settles s ON s.currency = c.currency ORDER BY 1
         """,
         as_of,
         known_at,
@@ -163,9 +172,7 @@ async def cash_view(conn: Connection, as_of: datetime, known_at: datetime) -> li
 
 
 async def flow_residual(conn: Connection, flow_id: UUID, as_of: datetime, known_at: datetime) -> Any:
-    return await conn.fetchval(
-        "SELECT coalesce(sum(residual), 0) FROM conservation($2, $3) WHERE flow_id = $1", flow_id, as_of, known_at
-    )
+    return await conn.fetchval("SELECT coalesce(sum(residual), 0) FROM conservation($2, $3, $1)", flow_id, as_of, known_at)
 
 
 async def latest_events_view(conn: Connection, limit: int) -> list[Any]:

@@ -1,6 +1,8 @@
 -- name: collected
--- version: 1
+-- version: 2
 -- unit: money
--- definition: Cash applied to invoices in the window.
-SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, f.currency::text AS name, sum(f.gross) AS value
-FROM facts($3, $4) f JOIN flow_keys($3, $4, $5) k USING (flow_id) WHERE f.kind = 'allocated' AND f.occurred_at BETWEEN $1 AND $2 GROUP BY 1, 2 ORDER BY 1, 2
+-- definition: Cash that settles invoices at the end of the window less what did before it: without what went back, or settled what was credited since.
+SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, i.currency::text AS name, sum(i.applied - coalesce(b.applied, 0)) AS value
+FROM invoices(least($2::timestamptz, $3), $4) i JOIN flow_keys($3, $4, $5) k USING (flow_id)
+LEFT JOIN invoices(least($1::timestamptz - interval '1 microsecond', $3), $4) b USING (invoice_id, currency)
+GROUP BY 1, 2 HAVING bool_or(i.allocated <> coalesce(b.allocated, 0) OR i.applied <> coalesce(b.applied, 0)) ORDER BY 1, 2
