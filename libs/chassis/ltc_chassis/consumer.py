@@ -131,6 +131,10 @@ class Processor:
 
     async def retry_due(self) -> bool:
         """Try the next due parked record; False when there is none."""
+        async with self._db.connection() as conn:
+            # Asked ten times a second, for something that is seldom there: no transaction for that.
+            if not await parking.any_due(conn):
+                return False
         async with self._db.connection() as conn, conn.transaction():
             record = await parking.next_due(conn)
             if record is None:

@@ -117,6 +117,14 @@ async def blocked(conn: Connection, positions: Iterable[tuple[str, bytes | None]
     return {(row["topic"], row["key"]) for row in rows}
 
 
+async def any_due(conn: Connection) -> bool:
+    """Whether a record waits whose time has come; it may still have to wait behind another one."""
+    found: bool = await conn.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM parked WHERE state = 'waiting' AND next_attempt_at <= clock_timestamp())"
+    )
+    return found
+
+
 async def next_due(conn: Connection) -> ParkedRecord | None:
     """Lock the oldest due record that has none before it in its topic and key."""
     row = await conn.fetchrow(

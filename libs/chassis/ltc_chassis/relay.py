@@ -28,6 +28,8 @@ _LOCKS = 0x4C5452  # "LTR": the first key of this module's advisory locks; the s
 _MEMBERS = -1
 _BATCH = 2000
 _POLL_S = 0.1
+# Turns do not begin closer to each other than this: each costs a request here and one at each reader, however many rows it carries.
+_GATHER_S = 0.01
 _REBALANCE_S = 2.0
 _LONGEST_PAUSE_S = 5.0
 
@@ -44,6 +46,7 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._shards: list[int] = []
         self._rebalanced = 0.0
+        self._began = 0.0
 
     def wake(self) -> None:
         self._wake.set()
@@ -86,12 +89,14 @@ class Relay:
 
     async def _turn(self) -> bool:
         """One batch; True when there may be more."""
+        await asyncio.sleep(max(self._began + _GATHER_S - time.monotonic(), 0))
         self._wake.clear()
         conn = await self._database()
         producer = await self._broker()
         rows = await outbox.unsent(conn, self._shards, _BATCH) if self._shards else []
         if not rows:
             return False
+        self._began = time.monotonic()
         began = time.perf_counter()
         with self._telemetry.span(
             "send batch",

@@ -26,6 +26,9 @@ class ChassisSettings(BaseSettings):
     # How long a killed member keeps its partitions: short for quick recovery, long against false alarms.
     consumer_session_timeout_s: float = Field(default=30.0, ge=6, le=300)
     consumer_max_records: int = Field(default=500, ge=1, le=10_000)
+    # A fetch is answered when there is so much, or after so long: the less often, the less each record costs.
+    consumer_fetch_bytes: int = Field(default=1, ge=1, le=10 * 1024 * 1024)
+    consumer_fetch_wait_s: float = Field(default=0.5, gt=0, le=5)
 
     parked_max_attempts: int = Field(default=8, ge=1)
     parked_first_delay_s: float = Field(default=0.5, gt=0)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 _GRACE_S = 10.0
+# How long a fetch that finds nothing is waited for; the framework then pauses as long, so a record may lie there for this time.
+_IDLE_MS = 50
+# A commit costs the broker as much as taking a batch. What a crash leaves uncommitted is read again, and the inbox knows it.
+_COMMIT_EVERY_S = 0.2
 
 
 class Subscriber:
@@ -34,6 +39,9 @@ class Subscriber:
         self._processor = processor
         self._broker: KafkaBroker | None = None
         self._in_hand: Records = ()
+        self._done: dict[TopicPartition, int] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._stopping = False
         self.started = False
 
     async def run(self) -> None:
@@ -53,9 +61,14 @@ class Subscriber:
 
     async def stop(self) -> None:
         """Finish the batch in hand, commit it, leave the group."""
-        broker, self._broker = self._broker, None
-        if broker is not None:
-            await broker.stop()
+        # What is finished from here on is committed at once, while there is a connection to do it on.
+        self._stopping = True
+        await self._commit()
+        if self._broker is not None:
+            await self._broker.stop()
+        self._broker = None
+        if self._committing is not None:
+            self._committing.cancel()
 
     def _build(self) -> KafkaBroker:
         settings = self._runtime.settings
@@ -78,7 +91,9 @@ class Subscriber:
             rebalance_timeout_ms=45_000,
             heartbeat_interval_ms=int(settings.consumer_session_timeout_s * 100),
             max_records=settings.consumer_max_records,
-            batch_timeout_ms=1_000,
+            batch_timeout_ms=_IDLE_MS,
+            fetch_min_bytes=settings.consumer_fetch_bytes,
+            fetch_max_wait_ms=int(settings.consumer_fetch_wait_s * 1000),
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
             parser=_keep_raw,
             decoder=_message_itself,
@@ -92,8 +107,29 @@ class Subscriber:
         self._in_hand = records
         await self._processor.process(records)
         self._in_hand = ()
-        # Commits the consumed position of every assigned partition: right, because batches are handled one after the other.
-        await message.ack()
+        self._done.update((TopicPartition(record.topic, record.partition), record.offset + 1) for record in records)
+        if self._stopping:
+            await self._commit()
+        elif self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_soon())
+
+    async def _commit_soon(self) -> None:
+        await asyncio.sleep(_COMMIT_EVERY_S)
+        await self._commit()
+
+    async def _commit(self) -> None:
+        """Tell the broker what is finished: exactly that, since the consumer's own position may be on records still in hand."""
+        consumer = self._consumer_of() if self._broker is not None else None
+        done, self._done = self._done, {}
+        # What another member has got meanwhile is its own to commit; it reads our last records again.
+        ours = {} if consumer is None else {each: offset for each, offset in done.items() if each in consumer.assignment()}
+        if consumer is None or not ours:
+            return
+        try:
+            await consumer.commit(ours)
+        except KafkaError as error:
+            logger.warning("offsets not committed (%s); the next commit does", type(error).__name__)
+            self._done = {**ours, **self._done}
 
     def assigned(self) -> bool:
         """Whether the group has given this member its partitions (possibly none)."""

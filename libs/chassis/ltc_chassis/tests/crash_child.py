@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from faststream.kafka.message import KafkaAckableMessage
+from aiokafka import AIOKafkaConsumer
 
 from ltc_chassis import outbox
 from ltc_chassis.tests.echo.app import create_app, event_types
@@ -24,7 +24,7 @@ async def main(place: str, suffix: str) -> None:
     if place == "relay":
         outbox.delete = _die  # the broker has confirmed, the rows are still there
     if place == "consumer":
-        KafkaAckableMessage.ack = _die  # type: ignore[method-assign] # the database has committed, the offset is not
+        AIOKafkaConsumer.commit = _die  # the database has committed, the offset is not
     pinged, noted = event_types(suffix)
     app = create_app(pinged=pinged, noted=noted)
     async with app.router.lifespan_context(app):

@@ -73,6 +73,13 @@ async def test_a_consumer_killed_between_commit_and_offset_commit_doubles_nothin
     assert len({dict(record.headers)["ce_id"] for record in published}) == 100
 
 
+async def test_a_service_that_stops_leaves_nothing_finished_uncommitted(world: World, keys: KeyPair) -> None:
+    await publish(world.bootstrap, pings(world, 50))
+    async with running(world.app(), keys):
+        await eventually(lambda: _count(world, 50))
+    assert await committed(world) == 50
+
+
 async def test_members_that_come_and_go_double_and_lose_nothing(world: World, keys: KeyPair) -> None:
     async with running(world.app(), keys):
         await publish(world.bootstrap, pings(world, 200))
