@@ -1,5 +1,6 @@
 """The inbox: an event id is marked in the transaction of its effect, so a redelivery finds the mark and has no second one."""
 
+import operator
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -20,7 +21,7 @@ def day_of(event_id: UUID) -> date:
 
 async def mark(conn: Connection, event_ids: Sequence[UUID]) -> set[UUID]:
     """Mark ids and return those that were new. Waits for a concurrent transaction that marks the same id."""
-    unique = sorted(set(event_ids))
+    unique = sorted(set(event_ids), key=operator.attrgetter("int"))
     rows = await conn.fetch(
         """
         INSERT INTO inbox (day, event_id) SELECT * FROM unnest($1::date[], $2::uuid[])

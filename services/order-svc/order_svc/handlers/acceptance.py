@@ -20,7 +20,7 @@ from order_svc.domain.placement import ExternalRefReused, Placement
 from order_svc.handlers import journal
 from order_svc.store import credit, orders, placing, rechecks
 from order_svc.store import stock as shelves
-from order_svc.store.placing import Known
+from order_svc.store.placing import Known, Placed
 
 logger = logging.getLogger(__name__)
 
@@ -55,23 +55,24 @@ async def place(
     tx: Transaction, placement: Placement, *, flow_id: UUID | None, wish: str | None = None, by: str | None = None
 ) -> tuple[Order, bool]:
     """The order of a placement, confirmed or held, and whether it is new."""
-    known = await placing.find_placed(tx.conn, placement)
-    if known is None:
-        made = await _make(tx, placement, flow_id=flow_id, wish=wish, by=by)
+    skus = [line.sku for line in placement.lines]
+    known = await placing.draw_known(tx.conn, placement.customer.customer_id, skus, tx.now.date(), placement=placement)
+    if isinstance(known, Known):
+        made = await _make(tx, placement, known, flow_id=flow_id, wish=wish, by=by)
         if made is not None:
             return made, True
-        # Somebody placed the same at the same time and was first; it is committed, since we waited for it.
-        known = await placing.find_placed(tx.conn, placement)
-        assert known is not None
-    order_id, number, fingerprint = known
-    if placement.fingerprint != fingerprint:
-        raise ExternalRefReused(placement.external_ref or "", number)
-    return await orders.get_order(tx.conn, order_id), False
+    # Else somebody placed the same at the same time and was first; it is committed, since we waited for it.
+    placed = known if isinstance(known, Placed) else await placing.find_placed(tx.conn, placement)
+    assert placed is not None
+    if placement.fingerprint != placed.fingerprint:
+        raise ExternalRefReused(placement.external_ref or "", placed.number)
+    return await orders.get_order(tx.conn, placed.order_id), False
 
 
-async def _make(tx: Transaction, placement: Placement, *, flow_id: UUID | None, wish: str | None, by: str | None) -> Order | None:
-    customer_id, lines = placement.customer.customer_id, placement.lines
-    known = await placing.draw_known(tx.conn, customer_id, [line.sku for line in lines], tx.now.date())
+async def _make(
+    tx: Transaction, placement: Placement, known: Known, *, flow_id: UUID | None, wish: str | None, by: str | None
+) -> Order | None:
+    lines = placement.lines
     if placement.payment_terms_days is None and known.account is not None:
         placement = replace(placement, payment_terms_days=known.account.payment_terms_days)
     # A journey without a lead begins with its order.
@@ -142,7 +143,8 @@ async def _reconsider(
 ) -> Order:
     # Account and shelves are locked before the order, as everywhere where an order is decided on.
     lines = (await orders.list_lines(tx.conn, [order_id]))[order_id]
-    known = await placing.draw_known(tx.conn, customer_id, [line.sku for line in lines], tx.now.date(), draw=False)
+    known = await placing.draw_known(tx.conn, customer_id, [line.sku for line in lines], tx.now.date())
+    assert isinstance(known, Known)
     before = await orders.get_order_for_update(tx.conn, order_id)
     if before is None:
         raise OrderNotFound(order_id)

@@ -19,6 +19,15 @@ from order_svc.store.credit import account_of
 from order_svc.store.stock import shelf_of
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order that an agreement or a reference has already; `fingerprint` is of what was asked for then."""
+
+    order_id: UUID
+    number: str
+    fingerprint: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """The drawn number, the rule of the day, and, locked until the transaction ends, the account and the shelves concerned."""
@@ -29,8 +38,8 @@ class Known:
     shelves: list[Shelf]
 
 
-async def find_placed(conn: Connection, placement: Placement) -> tuple[UUID, str, str | None] | None:
-    """Id, number and fingerprint of the order that this agreement or reference has already."""
+async def find_placed(conn: Connection, placement: Placement) -> Placed | None:
+    """The order that this agreement or reference has already."""
     row = await conn.fetchrow(
         """
         SELECT id, number, fingerprint FROM sales_order WHERE contract_id = $1
@@ -40,32 +49,46 @@ async def find_placed(conn: Connection, placement: Placement) -> tuple[UUID, str
         placement.source,
         placement.external_ref,
     )
-    return None if row is None else (row["id"], row["number"], row["fingerprint"])
+    return None if row is None else Placed(*row)
 
 
-async def draw_known(conn: Connection, customer_id: UUID, skus: Sequence[str], day: date, *, draw: bool = True) -> Known:
-    """All that a decision needs, in one round trip; numbers of transactions that roll back are lost. Raises `NoPromiseRule`.
+async def draw_known(
+    conn: Connection, customer_id: UUID, skus: Sequence[str], day: date, *, placement: Placement | None = None
+) -> Known | Placed:
+    """All that a decision needs, in one round trip; a number is drawn for a placement, and lost when the transaction rolls back.
 
-    Locks in the order account, shelves: whoever decides on orders takes them in this order, the shelves sorted.
+    Where the placement has its order already, nothing is drawn or locked, and that is returned. Else locks in the order account,
+    shelves: whoever decides on orders takes them in this order, the shelves sorted. Raises `NoPromiseRule`.
     """
     row = await conn.fetchrow(
         """
-        WITH account AS MATERIALIZED (
-            SELECT customer_id, version, blocked, limits, payment_terms_days FROM credit_account WHERE customer_id = $1 FOR UPDATE),
+        WITH placed AS MATERIALIZED (
+            SELECT id, number, fingerprint FROM sales_order WHERE contract_id = $4
+            UNION ALL SELECT id, number, fingerprint FROM sales_order WHERE source = $5 AND external_ref = $6 LIMIT 1),
+        account AS MATERIALIZED (
+            SELECT customer_id, version, blocked, limits, payment_terms_days FROM credit_account
+            WHERE customer_id = $1 AND NOT EXISTS (SELECT FROM placed) FOR UPDATE),
         shelf AS MATERIALIZED (
             SELECT sku, site, on_hand, as_of, reserved FROM stock
-            WHERE sku = ANY($2::text[]) AND (SELECT count(*) FROM account) >= 0 ORDER BY sku, site FOR UPDATE)
-        SELECT CASE WHEN $4 THEN nextval('order_number') ELSE 0 END AS drawn,
+            WHERE sku = ANY($2::text[]) AND NOT EXISTS (SELECT FROM placed) AND (SELECT count(*) FROM account) >= 0
+            ORDER BY sku, site FOR UPDATE)
+        SELECT CASE WHEN $4::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM placed) THEN nextval('order_number') ELSE 0 END AS drawn,
                (SELECT lead_days FROM promise_rule WHERE valid_from <= $3 ORDER BY valid_from DESC LIMIT 1) AS lead_days,
                (SELECT array_agg(ROW(account.*)) FROM account) AS accounts,
-               (SELECT array_agg(ROW(shelf.*)) FROM shelf) AS shelves
+               (SELECT array_agg(ROW(shelf.*)) FROM shelf) AS shelves,
+               (SELECT id FROM placed) AS placed_id, (SELECT number FROM placed) AS number,
+               (SELECT fingerprint FROM placed) AS fingerprint
         """,
         customer_id,
         sorted(set(skus)),
         day,
-        draw,
+        placement and placement.contract_id,
+        placement and placement.source,
+        placement and placement.external_ref,
     )
     assert row is not None
+    if row["placed_id"] is not None:
+        return Placed(row["placed_id"], row["number"], row["fingerprint"])
     if row["lead_days"] is None:
         raise NoPromiseRule(day)
     accounts = [account_of(*each) for each in row["accounts"] or ()]
