@@ -33,7 +33,7 @@ from ltc_contracts.events import (
     TicketResolved,
 )
 
-from order_svc.handlers import acceptance, credit, order_page, orders, stock
+from order_svc.handlers import acceptance, changes, credit, order_page, orders, stock
 
 consumers = Consumers()
 
@@ -74,7 +74,28 @@ async def delivery_promised(tx: Transaction, told: Sequence[Arrived[DeliveryProm
 @consumers.on(DeliveryProgressed)
 async def delivery_progressed(tx: Transaction, event: DeliveryProgressed, envelope: Envelope) -> None:
     """The order is in progress."""
-    await orders.record_progress(tx, event.order_id, event.percent)
+    await orders.record_progress(tx, event.order_id, event.percent, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
+
+
+@consumers.on(DeliveryHandedOver)
+async def delivery_handed_over(tx: Transaction, event: DeliveryHandedOver, envelope: Envelope) -> None:
+    """The customer has a part."""
+    await orders.record_handover(tx, event, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
+
+
+@consumers.on(DeliveryReturned)
+async def delivery_returned(tx: Transaction, event: DeliveryReturned, envelope: Envelope) -> None:
+    """A part came back."""
+    await orders.record_return(tx, event, envelope.occurred_at)
+    await order_page.record(tx, event, envelope)
+
+
+@consumers.on(DeliveryChangeDecided)
+async def delivery_change_decided(tx: Transaction, event: DeliveryChangeDecided, envelope: Envelope) -> None:
+    """The order becomes what was wished, or stays what it is."""
+    await changes.record_decision(tx, event, envelope.occurred_at)
     await order_page.record(tx, event, envelope)
 
 
@@ -133,7 +154,7 @@ async def told(tx: Transaction, event: Event, envelope: Envelope) -> None:
 
 
 for kind in (
-    *(QuoteSent, QuoteAccepted, DeliveryHandedOver, DeliveryFailed, DeliveryReturned, DeliveryChangeDecided, InvoiceOverdue),
+    *(QuoteSent, QuoteAccepted, DeliveryFailed, InvoiceOverdue),
     *(TicketOpened, TicketResolved, TicketReopened, TicketMerged),
 ):
     consumers.on(kind)(told)

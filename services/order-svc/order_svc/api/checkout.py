@@ -50,6 +50,21 @@ class CartLine(BaseModel):
     tax_rate: Percent
     net: Money
 
+    def line(self) -> Line:
+        """The line, with an id where it has none."""
+        return Line(
+            line_id=self.line_id or new_id(),
+            sku=self.sku,
+            description=self.description,
+            quantity=self.quantity,
+            unit_price=self.unit_price,
+            base_quantity=self.base_quantity,
+            discount_percent=self.discount_percent,
+            tax_category=self.tax_category,
+            tax_rate=self.tax_rate,
+            net=self.net,
+        )
+
 
 class CheckOut(BaseModel):
     """A cart. `external_ref` is the shop's own name of the order: the same name is the same order.
@@ -80,21 +95,7 @@ class CheckOut(BaseModel):
             customer=Customer(
                 customer_id=who.customer_id or new_id(), name=who.name, country=who.country, vat_id=who.vat_id, email=who.email
             ),
-            lines=tuple(
-                Line(
-                    line_id=line.line_id or new_id(),
-                    sku=line.sku,
-                    description=line.description,
-                    quantity=line.quantity,
-                    unit_price=line.unit_price,
-                    base_quantity=line.base_quantity,
-                    discount_percent=line.discount_percent,
-                    tax_category=line.tax_category,
-                    tax_rate=line.tax_rate,
-                    net=line.net,
-                )
-                for line in self.lines
-            ),
+            lines=tuple(line.line() for line in self.lines),
             net=self.net,
             payment_terms_days=self.payment_terms_days,
             requested_on=self.requested_on,

@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from order_svc.domain.order import CancellationState, Change, HoldReason, Order, State
 from order_svc.domain.placement import Invoicing, Source
-from order_svc.handlers import acceptance
-from order_svc.handlers import orders as handlers
+from order_svc.handlers import acceptance, changes
 from order_svc.store import orders as store
 
 router = make_router(prefix="/v1", tags=["orders"])
@@ -57,8 +56,18 @@ class CancellationView(BaseModel):
     decided_at: datetime | None
 
 
+class ChangePendingView(BaseModel):
+    """What the order shall become, asked of delivery and not answered yet; the assessment of this id says it all."""
+
+    change_id: UUID
+    requested_at: datetime
+    reason: str
+    net: Money
+    gross: Money
+
+
 class OrderView(BaseModel):
-    """An order with its lines as signed. `collected` is the gross of its paid invoices, null while there is none."""
+    """An order with its lines as they are now. `collected` is the gross of its paid invoices, null while there is none."""
 
     id: UUID
     flow_id: UUID
@@ -87,13 +96,15 @@ class OrderView(BaseModel):
     paid: bool
     collected: Money | None
     cancellation: CancellationView | None
+    lines_version: Annotated[int, Field(description="how often the lines became others, and 1")]
+    change: ChangePendingView | None
     created_at: datetime
     updated_at: datetime
     version: int
 
     @classmethod
     def of(cls, order: Order, lines: tuple[Line, ...]) -> "OrderView":
-        asked, hold = order.cancellation, order.hold
+        asked, hold, change = order.cancellation, order.hold, order.change
         return cls(
             id=order.id,
             flow_id=order.flow_id,
@@ -125,6 +136,12 @@ class OrderView(BaseModel):
             if asked is None
             else CancellationView(
                 state=asked.state, reason=asked.reason, requested_at=asked.requested_at, decided_at=asked.decided_at
+            ),
+            lines_version=order.lines_version,
+            change=None
+            if change is None
+            else ChangePendingView(
+                change_id=change.id, requested_at=change.requested_at, reason=change.reason, net=change.net, gross=change.gross
             ),
             created_at=order.created_at,
             updated_at=order.updated_at,
@@ -202,11 +219,11 @@ async def get_history(order_id: UUID, conn: Conn) -> HistoryView:
 
 @router.post("/orders/{order_id}/cancel", status_code=202)
 async def cancel_order(order_id: UUID, body: CancelOrder, tx: Tx, caller: Writer) -> OrderView:
-    """Ask for cancellation: free before delivery has begun. Delivery decides; read the order for the answer.
+    """Ask for cancellation: free before anything is delivered, after that of what is not. Delivery decides; read the order for the answer.
 
     A held order is cancelled at once.
     """
-    order = await handlers.request_cancellation(tx, order_id, body.reason, by=caller.subject)
+    order = await changes.cancel(tx, order_id, body.reason, by=caller.subject)
     lines = await store.list_lines(tx.conn, [order.id])
     return OrderView.of(order, lines[order.id])
 

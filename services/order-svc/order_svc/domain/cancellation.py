@@ -5,16 +5,18 @@ from datetime import datetime
 
 from ltc_contracts.events import OrderCancellationRequested, OrderCancelled
 
-from order_svc.domain.order import Cancellation, Decision, Order, move
+from order_svc.domain.order import Cancellation, ChangePending, Decision, Order, move
 
 
 def request_cancellation(order: Order, reason: str, now: datetime, *, by: str | None = None) -> Decision:
     """The customer wants out; delivery decides. Asking again before the answer changes nothing.
 
-    Of a held order delivery knows nothing: it is cancelled at once.
+    Of a held order delivery knows nothing: it is cancelled at once. Raises `ChangePending`, `WrongTransition`.
     """
     if order.state == "cancelling":
         return order, []
+    if order.change is not None:
+        raise ChangePending(order)
     if order.state == "held":
         asked = Cancellation(state="granted", reason=reason, requested_at=now, return_to="held", decided_at=now)
         return _cancel(replace(order, cancellation=asked, hold=None), reason, now, now, by=by)
@@ -24,7 +26,7 @@ def request_cancellation(order: Order, reason: str, now: datetime, *, by: str | 
 
 
 def cancel(order: Order, reason: str, now: datetime, at: datetime | None = None) -> Decision:
-    """Delivery says that nothing was and nothing will be delivered."""
+    """Delivery says that nothing was and nothing will be delivered; a change that it was asked for is no question any more."""
     if order.state == "cancelled":
         return order, []
     asked = order.cancellation
@@ -43,5 +45,5 @@ def refuse_cancellation(order: Order, why: str, now: datetime) -> Decision:
 
 def _cancel(order: Order, reason: str, at: datetime, now: datetime, *, by: str | None = None) -> Decision:
     event = OrderCancelled(order_id=order.id, number=order.number, reason=reason, net=order.net, invoicing=order.invoicing)
-    order = replace(order, milestones=replace(order.milestones, cancelled_at=at))
+    order = replace(order, milestones=replace(order.milestones, cancelled_at=at), change=None)
     return move(order, "cancelled", "cancel", now, reason=reason, by=by, event=event)

@@ -18,13 +18,17 @@ def note_promise(order: Order, at: datetime, now: datetime) -> Decision:
     return _note(order, replace(times, promised_at=_earliest(times.promised_at, at)), now)
 
 
-def progress(order: Order, percent: Decimal, now: datetime) -> Decision:
+def progress(order: Order, percent: Decimal, now: datetime, at: datetime | None = None) -> Decision:
     """Delivery has begun or went on. Progress never goes back, and says nothing new about an order that is decided.
+
+    Per cent of what the order was before its last change are per cent of something else.
 
     `delivery.cancelled` means that nothing was delivered, so progress is also the answer to a cancellation request: refused.
     """
     if order.state in DELIVERED or order.state == "cancelled":
         return order, []
+    if at is not None and order.lines_changed_at is not None and at < order.lines_changed_at:
+        percent = Decimal(0)
     if order.state == "in_progress" and percent <= order.percent_delivered:
         return order, []
     order, changes = refuse_cancellation(order, "delivery has begun", now)
@@ -48,6 +52,11 @@ def fulfil(order: Order, delivery_id: UUID, now: datetime, at: datetime | None =
     return order, refused + fulfilled + closed
 
 
+def has_left(order: Order) -> bool:
+    """Whether the order's pieces are gone from the shelf. How many is known when no answer is waited for: less may have been delivered."""
+    return order.milestones.delivered_at is not None and order.change is None
+
+
 def note_invoice(order: Order, gross: Money, net: Money, at: datetime, now: datetime) -> Decision:
     """A part of the order, or all of it, was invoiced. Call once per invoice."""
     times = replace(order.milestones, invoiced_at=_earliest(order.milestones.invoiced_at, at))
@@ -55,9 +64,12 @@ def note_invoice(order: Order, gross: Money, net: Money, at: datetime, now: date
     return touch(order, now), []
 
 
-def note_credit(order: Order, gross: Money, now: datetime) -> Decision:
+def note_credit(order: Order, gross: Money, net: Money, now: datetime, *, for_change: bool = False) -> Decision:
     """A part of what was invoiced was taken back. Call once per credit note."""
-    return touch(replace(order, credited=order.credited + gross), now), []
+    order = replace(order, credited=order.credited + gross)
+    if for_change:
+        order = replace(order, reduced=order.reduced + gross, reduced_net=order.reduced_net + net)
+    return touch(order, now), []
 
 
 def settle(order: Order, gross: Money, now: datetime, at: datetime | None = None) -> Decision:

@@ -7,7 +7,7 @@ again as nothing new (no changes), and refuses only what contradicts a decision 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from ltc_contracts.errors import DomainError, NotFound, NotYet, WrongTransition
@@ -64,6 +64,17 @@ class NoPromiseRule(DomainError):
         super().__init__(f"no promise rule is in force on {day}")
 
 
+class ChangePending(DomainError):
+    """A change of the order is being decided; one at a time."""
+
+    def __init__(self, order: "Order") -> None:
+        super().__init__(f"order {order.number} waits for delivery's answer to a change; ask again when it is decided")
+        self.change_id = order.change.id if order.change else None
+
+    def members(self) -> dict[str, Any]:
+        return {"change_id": str(self.change_id)}
+
+
 @dataclass(frozen=True, slots=True)
 class PromiseRule:
     """How many days we need from confirmation to delivery."""
@@ -94,6 +105,17 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingChange:
+    """What the order shall become, asked of delivery and not answered yet; `net` and `gross` are what it would be worth then."""
+
+    id: UUID
+    requested_at: datetime
+    reason: str
+    net: Money
+    gross: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Milestones:
     """When things happened, by the times of the events that told it; the earliest of each, so that their order of arrival is nothing."""
 
@@ -107,10 +129,11 @@ class Milestones:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The head of an order; its lines never change and stay beside it. `collected` is None until an invoice is paid.
+    """The head of an order; its lines stay beside it, and `lines_version` counts what they were. `collected` is None until an invoice is paid.
 
-    `gross`, `invoiced` (`invoiced_net` without tax) and `credited` are what it is worth, was claimed and was taken back.
-    `waived` are checks that a person took the risk of.
+    `gross`, `invoiced` (`invoiced_net` without tax) and `credited` are what it is worth, was claimed and was taken back;
+    `reduced` (`reduced_net`) is what of that was taken back because the order was changed, so that it may be claimed anew.
+    `waived` are checks that a person took the risk of. `lines_changed_at` is when delivery granted the last change.
     """
 
     id: UUID
@@ -134,6 +157,8 @@ class Order:
     invoiced: Money
     invoiced_net: Money
     credited: Money
+    reduced: Money
+    reduced_net: Money
     hold: Hold | None = None
     waived: frozenset[HoldReason] = frozenset()
     milestones: Milestones = Milestones()
@@ -142,6 +167,9 @@ class Order:
     delivery_id: UUID | None = None
     collected: Money | None = None
     cancellation: Cancellation | None = None
+    lines_version: int = 1
+    lines_changed_at: datetime | None = None
+    change: PendingChange | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -205,6 +233,8 @@ def receive(placement: Placement, *, order_id: UUID, flow_id: UUID, number: str,
         invoiced=nothing,
         invoiced_net=nothing,
         credited=nothing,
+        reduced=nothing,
+        reduced_net=nothing,
         created_at=now,
         updated_at=now,
     )

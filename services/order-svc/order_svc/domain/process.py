@@ -23,6 +23,7 @@ Step = Literal[
     "deliver",
     "invoice",
     "collect",
+    "change",
     "stop_delivery",
     "credit_note",
     "closed",
@@ -47,6 +48,7 @@ WAITS_FOR: dict[Step, str] = {
     "deliver": "delivery.completed",
     "invoice": "invoice.issued",
     "collect": "invoice.paid",
+    "change": "delivery.change_decided",
     "stop_delivery": "delivery.cancelled",
     "credit_note": "invoice.credited",
 }
@@ -105,6 +107,8 @@ def position(order: Order) -> Position:
         return Position("cancelled", cancelled_at)
     if order.state == "cancelling" and order.cancellation is not None:
         return Position("stop_delivery", order.cancellation.requested_at)
+    if order.change is not None:
+        return Position("change", order.change.requested_at)
     since = confirmed_at
     for step in PLANS[order.invoicing]:
         done, at = _met(order, step)
@@ -126,11 +130,11 @@ def _met(order: Order, step: Step) -> tuple[bool, datetime | None]:
     return times.paid_at is not None, times.paid_at
 
 
-def ended(before: Position, after: Position, now: datetime) -> Ended | None:
-    """How the step that the process left came out; None while it is at it still."""
+def ended(before: Position, after: Position, now: datetime, *, refused: bool = False) -> Ended | None:
+    """How the step that the process left came out (a change: by delivery's answer); None while it is at it still."""
     if before.step == after.step:
         return None
-    outcome: Outcome = "done"
+    outcome: Outcome = "refused" if refused and before.step == "change" else "done"
     if after.compensating and not before.compensating:
         outcome = "compensated"
     elif before.step == "stop_delivery" and after.step != "cancelled" and after.step != "credit_note":
@@ -164,5 +168,7 @@ def require_sound(step: Step, policy: Policy) -> None:
         raise Invalid(f"'{step}' waits for nothing", field="step")
     if policy.action == "cancel" and step in COMPENSATIONS:
         raise Invalid(f"'{step}' undoes an order already", field="action")
+    if policy.action == "cancel" and step == "change":
+        raise Invalid("while a change is being decided nothing else can be asked of delivery", field="action")
     if policy.action == "cancel" and policy.timeout is None:
         raise Invalid("an order is cancelled after a time", field="timeout_hours")

@@ -72,6 +72,18 @@ def allocate(lines: Iterable[Line], shelves: Sequence[Shelf]) -> Allocation:
     return Allocation(tuple(picks), tuple(shortages))
 
 
+def surplus(picks: Iterable[Pick], lines: Iterable[Line]) -> tuple[Pick, ...]:
+    """What is reserved beyond the lines as they are; the smallest lots are given back first."""
+    rest = {line.line_id: line.quantity for line in lines}
+    freed: list[Pick] = []
+    for pick in sorted(picks, key=lambda pick: (-pick.quantity, pick.site)):
+        kept = min(pick.quantity, rest.get(pick.line_id, Decimal(0)))
+        rest[pick.line_id] = rest.get(pick.line_id, Decimal(0)) - kept
+        if kept < pick.quantity:
+            freed.append(replace(pick, quantity=pick.quantity - kept))
+    return tuple(freed)
+
+
 def reserve(shelf: Shelf, quantity: Decimal) -> Shelf:
     """These pieces are an order's."""
     return replace(shelf, reserved=shelf.reserved + quantity)

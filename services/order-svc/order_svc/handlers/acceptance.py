@@ -6,12 +6,13 @@ from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import DomainError, Invalid
+from ltc_contracts.errors import DomainError, Invalid, VersionConflict
 from ltc_contracts.events import ContractSigned, ErpOrderPlaced, Line
 from ltc_contracts.money import Money
 
 from order_svc.domain import acceptance, process
 from order_svc.domain import hold as holds
+from order_svc.domain import lines as arithmetic
 from order_svc.domain import order as rules
 from order_svc.domain.acceptance import Grounds, Verdict
 from order_svc.domain.credit import Account, Exposure
@@ -150,11 +151,38 @@ async def _reconsider(
         raise OrderNotFound(order_id)
     if by is None and (before.hold is None or "validation" in before.hold.reasons):
         return before
+    if (await orders.list_lines(tx.conn, [order_id]))[order_id] != lines:
+        # It was changed while we waited for the locks, and is looked at again for that.
+        if by is None:
+            return before
+        raise VersionConflict(f"order {before.number}", before.version)
     order = before if by is None else holds.waive(before)
     wish = order.hold.wish if order.hold else None
     grounds = await _grounds(tx, known, order, fault=None, wish=wish)
     decision, verdict = acceptance.decide(order, lines, grounds, tx.now, by=by, reason=reason)
     return await _save(tx, before, decision, verdict, lines)
+
+
+async def lock_grounds(tx: Transaction, order: Order, lines: tuple[Line, ...]) -> Known:
+    """What a held order with these lines is decided on, locked; to be called before the order itself is locked."""
+    known = await placing.draw_known(tx.conn, order.customer.customer_id, [line.sku for line in lines], tx.now.date())
+    assert isinstance(known, Known)
+    return known
+
+
+async def take_changed(tx: Transaction, before: Order, changed: Order, lines: tuple[Line, ...], known: Known) -> Order:
+    """A held order became another: what was in its way may be gone, or something else may be."""
+    order = changed
+    if before.gross < changed.gross:
+        # The risk that a person took was a smaller one.
+        order = replace(order, waived=order.waived - {"credit", "stock"})
+    fault = None if order.source == "contract" else arithmetic.fault(order.customer, lines, order.net)
+    grounds = await _grounds(tx, known, order, fault=fault, wish=order.hold.wish if order.hold else None)
+    (decided, told), verdict = acceptance.decide(order, lines, grounds, tx.now)
+    if decided.hold is not None and not told:
+        decided = replace(decided, hold=replace(decided.hold, detail=verdict.detail[:2000]))
+        await rechecks.ask(tx.conn, decided, lines)
+    return await _save(tx, before, (decided, told), verdict, lines)
 
 
 async def _save(tx: Transaction, before: Order, decision: Decision, verdict: Verdict, lines: tuple[Line, ...]) -> Order:

@@ -47,7 +47,7 @@ async def record_credit_note(tx: Transaction, event: InvoiceCredited, at: dateti
         told_at=at,
     )
     if added:
-        await save(tx, order, fulfilment.note_credit(order, event.gross, tx.now))
+        await save(tx, order, fulfilment.note_credit(order, event.gross, event.net, tx.now, for_change=event.cause == "change"))
 
 
 async def record_allocation(tx: Transaction, event: PaymentAllocated, event_id: UUID, at: datetime) -> None:

@@ -1,12 +1,14 @@
 """What every change of an order brings with it: its row, history and events, its place in the process, its pieces and its credit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
+from ltc_contracts.events import Line
 
-from order_svc.domain import process, stock
+from order_svc.domain import fulfilment, process, stock
 from order_svc.domain.order import Change, Decision, Order, OrderNotFound, OrderNotKnownYet
+from order_svc.store import changes as wishes
 from order_svc.store import credit, orders
 from order_svc.store import process as processes
 from order_svc.store import stock as shelves
@@ -35,18 +37,17 @@ async def order_for_update(tx: Transaction, order_id: UUID) -> Order:
     return order
 
 
-async def save(tx: Transaction, before: Order, decision: Decision) -> Order:
-    """Write what was decided, and what follows from it, whoever decided it."""
+async def save(tx: Transaction, before: Order, decision: Decision, *, refused: bool = False) -> Order:
+    """Write what was decided, and what follows from it, whoever decided it; `refused`: a change that the order waited for."""
     order, changes = decision
     if order == before:
         return order
     await orders.save_order(tx.conn, order)
     await record(tx, order, changes)
-    moved = _moved(tx, before, order, cause_of(tx))
+    moved = _moved(tx, before, order, cause_of(tx), refused=refused)
     if moved is not None:
         await processes.save_positions(tx.conn, [moved])
-    if order.state != before.state:
-        await _follow(tx, before, order)
+    await _follow(tx, before, order)
     return order
 
 
@@ -58,9 +59,11 @@ async def save_promises(tx: Transaction, noted: Sequence[tuple[Order, Order, UUI
     await processes.save_positions(tx.conn, [each for each in moved if each is not None])
 
 
-def _moved(tx: Transaction, before: Order, order: Order, cause: UUID | None) -> Moved | None:
+def _moved(tx: Transaction, before: Order, order: Order, cause: UUID | None, *, refused: bool = False) -> Moved | None:
     then, now = process.position(before), process.position(order)
-    return None if then == now else Moved(order.id, order.invoicing, now, process.ended(then, now, tx.now), cause)
+    return (
+        None if then == now else Moved(order.id, order.invoicing, now, process.ended(then, now, tx.now, refused=refused), cause)
+    )
 
 
 async def record(tx: Transaction, order: Order, changes: list[Change]) -> None:
@@ -84,12 +87,24 @@ def cause_of(tx: Transaction) -> UUID | None:
 
 async def _follow(tx: Transaction, before: Order, order: Order) -> None:
     """Pieces go with what was delivered and come back from what is cancelled; what is cancelled owes nothing any more."""
-    if order.state == "cancelled":
+    if order.state == "cancelled" != before.state:
         await end_reservations(tx, order, "released")
+        await wishes.end_requested(tx.conn, order.id, "cancellation", "granted", None, tx.now)
+        await wishes.end_requested(tx.conn, order.id, "change", "refused", "the order was cancelled", tx.now)
         if before.state != "held":
             await credit.ask_recheck(tx.conn, order.customer.customer_id)
-    elif before.milestones.delivered_at is None and order.milestones.delivered_at is not None:
+    elif fulfilment.has_left(order) and not fulfilment.has_left(before):
         await end_reservations(tx, order, "consumed")
+    if before.state == "cancelling" and order.cancellation is not None and order.cancellation.state == "refused":
+        await wishes.end_requested(tx.conn, order.id, "cancellation", "refused", "delivery has begun", tx.now)
+
+
+async def fit_reservations(tx: Transaction, order_id: UUID, lines: Iterable[Line]) -> None:
+    """What is reserved beyond these lines is free again."""
+    picks, _ = await shelves.get_reserved_for_update(tx.conn, order_id)
+    freed = stock.surplus(picks, lines)
+    if freed:
+        await shelves.release_reservations(tx.conn, order_id, freed, tx.now)
 
 
 async def end_reservations(tx: Transaction, order: Order, state: str) -> None:

@@ -6,12 +6,11 @@ from decimal import Decimal
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_contracts.events import InvoicePaid
+from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, InvoicePaid
 
 from order_svc.domain import cancellation, fulfilment
-from order_svc.domain.order import Order
-from order_svc.handlers.journal import known_order_for_update, known_orders_for_update, order_for_update, save, save_promises
-from order_svc.store import orders
+from order_svc.handlers.journal import known_order_for_update, known_orders_for_update, save, save_promises
+from order_svc.store import deliveries, orders
 
 
 async def record_promises(tx: Transaction, told: Sequence[tuple[UUID, datetime, UUID]]) -> None:
@@ -24,10 +23,10 @@ async def record_promises(tx: Transaction, told: Sequence[tuple[UUID, datetime, 
     await save_promises(tx, [(known[order_id], order, causes[order_id]) for order_id, order in now.items()])
 
 
-async def record_progress(tx: Transaction, order_id: UUID, percent: Decimal) -> None:
+async def record_progress(tx: Transaction, order_id: UUID, percent: Decimal, at: datetime) -> None:
     """Delivery went on: the order is in progress and shows how much is delivered."""
     order = await known_order_for_update(tx, order_id)
-    await save(tx, order, fulfilment.progress(order, percent, tx.now))
+    await save(tx, order, fulfilment.progress(order, percent, tx.now, at))
 
 
 async def record_completion(tx: Transaction, order_id: UUID, delivery_id: UUID, at: datetime) -> None:
@@ -50,7 +49,15 @@ async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> N
         await save(tx, order, fulfilment.settle(order, paid, tx.now, at))
 
 
-async def request_cancellation(tx: Transaction, order_id: UUID, reason: str, *, by: str | None = None) -> Order:
-    """Ask delivery to stop; until it answers the order is `cancelling`. A held order is cancelled at once."""
-    order = await order_for_update(tx, order_id)
-    return await save(tx, order, cancellation.request_cancellation(order, reason, tx.now, by=by))
+async def record_handover(tx: Transaction, event: DeliveryHandedOver, at: datetime) -> None:
+    """The customer has a part of some lines."""
+    order = await known_order_for_update(tx, event.order_id)
+    parts = [(line.line_id, line.quantity) for line in event.lines]
+    await deliveries.insert_parts(tx.conn, order.id, event.handover_id, parts, at)
+
+
+async def record_return(tx: Transaction, event: DeliveryReturned, at: datetime) -> None:
+    """The customer sent a part of some lines back."""
+    order = await known_order_for_update(tx, event.order_id)
+    parts = [(line.line_id, -line.quantity) for line in event.lines]
+    await deliveries.insert_parts(tx.conn, order.id, event.return_id, parts, at)

@@ -5,11 +5,12 @@ from datetime import timedelta
 from ltc_chassis.db import Transaction
 from ltc_contracts.events import OrderStalled
 
-from order_svc.domain import cancellation, process
 from order_svc.domain import order as rules
+from order_svc.domain import process
 from order_svc.domain.order import TRANSITIONS, Order
 from order_svc.domain.process import Ended, Policy, Step
-from order_svc.handlers.journal import cause_of, order_for_update, save
+from order_svc.handlers import changes
+from order_svc.handlers.journal import cause_of, order_for_update
 from order_svc.store import orders
 from order_svc.store import process as processes
 
@@ -24,7 +25,7 @@ async def tell_late(tx: Transaction) -> int:
         order = await order_for_update(tx, row["order_id"])
         attempt = row["attempt"] + 1
         last = attempt >= policy.attempts
-        undo = last and policy.action == "cancel" and _can_be_undone(order)
+        undo = last and policy.action == "cancel" and _can_be_undone(order) and await changes.something_is_left(tx, order)
         told = rules.touch(order, tx.now)
         event = OrderStalled(
             order_id=order.id,
@@ -41,7 +42,7 @@ async def tell_late(tx: Transaction) -> int:
         late = Ended(row["step"], row["since"], tx.now, "late")
         await processes.save_late(tx.conn, order.id, attempt, process.deadline(row["since"], policy, attempt), late, cause_of(tx))
         if undo:
-            await save(tx, told, cancellation.request_cancellation(told, _why(row["step"], policy, attempt), tx.now))
+            await changes.cancel_locked(tx, told, _why(row["step"], policy, attempt))
     return len(rows)
 
 
@@ -52,7 +53,7 @@ async def set_policy(tx: Transaction, step: Step, invoicing: str, policy: Policy
 
 
 def _can_be_undone(order: Order) -> bool:
-    return order.state == "held" or "cancelling" in TRANSITIONS[order.state]
+    return order.change is None and (order.state == "held" or "cancelling" in TRANSITIONS[order.state])
 
 
 def _why(step: str, policy: Policy, attempt: int) -> str:

@@ -92,9 +92,12 @@ async def get_exposure(conn: Connection, customer_id: UUID, currency: str) -> Ex
     row = await conn.fetchrow(
         """
         SELECT (SELECT coalesce(sum(open), 0) FROM receivable WHERE customer_id = $1 AND currency = $2 AND open > 0) AS receivables,
-               (SELECT coalesce(sum(greatest(gross_amount - invoiced_amount, 0)), 0) FROM sales_order
+               (SELECT coalesce(sum(greatest(gross_amount - (invoiced_amount - reduced_amount), 0)), 0) FROM sales_order
                 WHERE customer_id = $1 AND currency = $2 AND state IN ('confirmed', 'in_progress', 'cancelling', 'fulfilled')
-                  AND invoiced_net_amount < net_amount) AS uninvoiced
+                  AND invoiced_net_amount - reduced_net_amount < net_amount)
+               -- What is asked of delivery weighs already, so that nobody else gets it before the answer.
+               + (SELECT coalesce(sum(greatest(change_gross_amount - greatest(gross_amount, invoiced_amount - reduced_amount), 0)), 0)
+                  FROM sales_order WHERE customer_id = $1 AND currency = $2 AND change_id IS NOT NULL) AS uninvoiced
         """,
         customer_id,
         currency,

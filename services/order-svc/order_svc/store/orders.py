@@ -9,7 +9,7 @@ from ltc_chassis.db import Connection
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.money import Money
 
-from order_svc.domain.order import Cancellation, Change, Hold, Milestones, Order, OrderNotFound, State
+from order_svc.domain.order import Cancellation, Change, Hold, Milestones, Order, OrderNotFound, PendingChange, State
 
 
 async def insert_changes(conn: Connection, order_id: UUID, changes: Sequence[Change]) -> None:
@@ -47,7 +47,7 @@ async def insert_paid_invoice(conn: Connection, order_id: UUID, invoice_id: UUID
 
 async def save_order(conn: Connection, order: Order) -> None:
     """Write what may change. The row must be locked by the caller."""
-    asked, hold, times = order.cancellation, order.hold, order.milestones
+    asked, hold, times, pending = order.cancellation, order.hold, order.milestones, order.change
     await conn.execute(
         """
         UPDATE sales_order SET version = $2, state = $3, promised_on = $4, percent_delivered = $5, delivery_id = $6,
@@ -55,7 +55,9 @@ async def save_order(conn: Connection, order: Order) -> None:
                cancellation_decided_at = $11, cancellation_return_to = $12, updated_at = $13,
                invoiced_amount = $14, invoiced_net_amount = $15, credited_amount = $16, hold_reasons = $17, hold_detail = $18,
                hold_wish = $19, held_by = $20, held_since = $21, waived = $22, confirmed_at = $23, told_promise_at = $24,
-               delivered_at = $25, invoiced_at = $26, paid_at = $27, cancelled_at = $28
+               delivered_at = $25, invoiced_at = $26, paid_at = $27, cancelled_at = $28, net_amount = $29, gross_amount = $30,
+               requested_on = $31, reduced_amount = $32, reduced_net_amount = $33, lines_version = $34, lines_changed_at = $35,
+               change_id = $36, change_requested_at = $37, change_reason = $38, change_net_amount = $39, change_gross_amount = $40
         WHERE id = $1
         """,
         order.id,
@@ -75,6 +77,13 @@ async def save_order(conn: Connection, order: Order) -> None:
         *((list(hold.reasons), hold.detail, hold.wish, hold.by, hold.since) if hold else (None,) * 5),
         sorted(order.waived),
         *(times.confirmed_at, times.promised_at, times.delivered_at, times.invoiced_at, times.paid_at, times.cancelled_at),
+        *(order.net.amount, order.gross.amount, order.requested_on, order.reduced.amount, order.reduced_net.amount),
+        *(order.lines_version, order.lines_changed_at),
+        *(
+            (pending.id, pending.requested_at, pending.reason, pending.net.amount, pending.gross.amount)
+            if pending
+            else (None,) * 5
+        ),
     )
 
 
@@ -108,7 +117,9 @@ async def get_orders_for_update(conn: Connection, order_ids: Sequence[UUID]) -> 
                cancellation_decided_at, cancellation_return_to, created_at, updated_at, source, external_ref, invoicing,
                ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
-               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
+               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at, reduced_amount, reduced_net_amount,
+               lines_version, lines_changed_at, change_id, change_requested_at, change_reason, change_net_amount,
+               change_gross_amount
         FROM sales_order WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(order_ids),
@@ -126,7 +137,9 @@ async def get_order(conn: Connection, order_id: UUID) -> Order:
                cancellation_decided_at, cancellation_return_to, created_at, updated_at, source, external_ref, invoicing,
                ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
-               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
+               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at, reduced_amount, reduced_net_amount,
+               lines_version, lines_changed_at, change_id, change_requested_at, change_reason, change_net_amount,
+               change_gross_amount
         FROM sales_order WHERE id = $1
         """,
         order_id,
@@ -156,7 +169,9 @@ async def list_orders(
                cancellation_decided_at, cancellation_return_to, created_at, updated_at, source, external_ref, invoicing,
                ship_complete, subscription_id, period_from, period_until, gross_amount, invoiced_amount, invoiced_net_amount,
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
-               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at
+               told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at, reduced_amount, reduced_net_amount,
+               lines_version, lines_changed_at, change_id, change_requested_at, change_reason, change_net_amount,
+               change_gross_amount
         FROM sales_order
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR state = $2)
           AND ($3::uuid IS NULL OR contract_id = $3) AND ($4::uuid IS NULL OR id > $4)
@@ -175,7 +190,7 @@ async def list_orders(
 
 
 async def list_lines(conn: Connection, order_ids: Sequence[UUID]) -> dict[UUID, tuple[Line, ...]]:
-    """The lines of these orders, as signed."""
+    """The lines of these orders, as they are now."""
     rows = await conn.fetch(
         """
         SELECT order_id, line_id, sku, description, quantity, unit_price, price_currency, base_quantity, discount_percent,
@@ -241,6 +256,8 @@ def _order(row: Any) -> Order:
         invoiced=Money.of(row["invoiced_amount"], currency),
         invoiced_net=Money.of(row["invoiced_net_amount"], currency),
         credited=Money.of(row["credited_amount"], currency),
+        reduced=Money.of(row["reduced_amount"], currency),
+        reduced_net=Money.of(row["reduced_net_amount"], currency),
         hold=_hold(row),
         waived=frozenset(row["waived"]),
         milestones=Milestones(
@@ -256,6 +273,9 @@ def _order(row: Any) -> Order:
         delivery_id=row["delivery_id"],
         collected=None if row["collected_amount"] is None else Money.of(row["collected_amount"], currency),
         cancellation=_cancellation(row),
+        lines_version=row["lines_version"],
+        lines_changed_at=row["lines_changed_at"],
+        change=_pending(row),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
@@ -270,6 +290,18 @@ def _hold(row: Any) -> Hold | None:
         since=row["held_since"],
         wish=row["hold_wish"],
         by=row["held_by"],
+    )
+
+
+def _pending(row: Any) -> PendingChange | None:
+    if row["change_id"] is None:
+        return None
+    return PendingChange(
+        id=row["change_id"],
+        requested_at=row["change_requested_at"],
+        reason=row["change_reason"],
+        net=Money.of(row["change_net_amount"], row["currency"]),
+        gross=Money.of(row["change_gross_amount"], row["currency"]),
     )
 
 

@@ -15,6 +15,7 @@ from order_svc.domain.placement import Placement
 from order_svc.domain.process import Ended, Position
 from order_svc.domain.stock import Pick, Shelf
 from order_svc.store import rechecks
+from order_svc.store.changes import line_columns
 from order_svc.store.credit import account_of
 from order_svc.store.stock import shelf_of
 
@@ -100,6 +101,16 @@ async def draw_known(
     )
 
 
+async def get_promise_rule(conn: Connection, day: date) -> PromiseRule:
+    """The rule in force on a day. Raises `NoPromiseRule`."""
+    lead_days = await conn.fetchval(
+        "SELECT lead_days FROM promise_rule WHERE valid_from <= $1 ORDER BY valid_from DESC LIMIT 1", day
+    )
+    if lead_days is None:
+        raise NoPromiseRule(day)
+    return PromiseRule(lead_days=lead_days)
+
+
 async def insert_order(
     conn: Connection,
     order: Order,
@@ -177,7 +188,7 @@ async def insert_order(
         *(order.period_from, order.period_until, order.gross.amount),
         *_hold(order),
         order.milestones.confirmed_at,
-        *_lines(lines),
+        *line_columns(lines),
         *_changes(changes),
         *_picks(picks),
         cause,
@@ -194,23 +205,6 @@ async def insert_order(
 def _hold(order: Order) -> tuple[Any, ...]:
     hold = order.hold
     return (list(hold.reasons), hold.detail, hold.wish, hold.by, hold.since) if hold else (None,) * 5
-
-
-def _lines(lines: Sequence[Line]) -> tuple[list[Any], ...]:
-    return (
-        [line.line_id for line in lines],
-        [line.sku for line in lines],
-        [line.description for line in lines],
-        [line.quantity for line in lines],
-        [line.unit_price.amount for line in lines],
-        [line.unit_price.currency for line in lines],
-        [line.base_quantity for line in lines],
-        [line.discount_percent for line in lines],
-        [line.tax_category for line in lines],
-        [line.tax_rate for line in lines],
-        [line.net.amount for line in lines],
-        [line.net.currency for line in lines],
-    )
 
 
 def _changes(changes: Sequence[Change]) -> tuple[list[Any], ...]:

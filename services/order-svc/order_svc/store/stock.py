@@ -34,6 +34,25 @@ async def get_shelf_for_update(conn: Connection, sku: str, site: str, as_of: dat
     return None if row is None else shelf_of(*row)
 
 
+async def get_shelves(conn: Connection, skus: Sequence[str]) -> list[Shelf]:
+    """The shelves of these SKUs, as they are at the moment."""
+    rows = await conn.fetch(
+        "SELECT sku, site, on_hand, as_of, reserved FROM stock WHERE sku = ANY($1::text[]) ORDER BY sku, site", sorted(set(skus))
+    )
+    return [shelf_of(*row) for row in rows]
+
+
+async def get_shelves_for_update(conn: Connection, skus: Sequence[str]) -> list[Shelf]:
+    """The shelves of these SKUs, locked until the transaction ends."""
+    rows = await conn.fetch(
+        """
+        SELECT sku, site, on_hand, as_of, reserved FROM stock WHERE sku = ANY($1::text[]) ORDER BY sku, site FOR UPDATE
+        """,
+        sorted(set(skus)),
+    )
+    return [shelf_of(*row) for row in rows]
+
+
 async def get_left_since(conn: Connection, sku: str, site: str, moment: datetime) -> Decimal:
     """Pieces that were delivered from a shelf after a moment."""
     left: Decimal = await conn.fetchval(
@@ -102,15 +121,44 @@ async def end_reservations(conn: Connection, order_id: UUID, state: str, at: dat
     )
 
 
-async def insert_reservations(conn: Connection, order_id: UUID, picks: Sequence[Pick]) -> None:
-    """The shelves must be locked by the caller."""
+async def release_reservations(conn: Connection, order_id: UUID, picks: Sequence[Pick], at: datetime) -> None:
+    """So many pieces of an order are free again; held orders that want them are checked. The shelves must be locked by the caller."""
     await conn.execute(
         """
         WITH pick AS (
-            INSERT INTO reservation (order_id, line_id, sku, site, quantity, state)
-            SELECT $1, p.line_id, p.sku, p.site, p.quantity, 'reserved'
-            FROM unnest($2::uuid[], $3::text[], $4::text[], $5::numeric[]) AS p (line_id, sku, site, quantity)
-            RETURNING sku, site, quantity)
+            SELECT line_id, sku, site, quantity
+            FROM unnest($2::uuid[], $3::text[], $4::text[], $5::numeric[]) AS p (line_id, sku, site, quantity)),
+        kept AS (
+            UPDATE reservation r SET quantity = CASE WHEN r.quantity > p.quantity THEN r.quantity - p.quantity ELSE r.quantity END,
+                   state = CASE WHEN r.quantity > p.quantity THEN 'reserved' ELSE 'released' END,
+                   ended_at = CASE WHEN r.quantity > p.quantity THEN NULL ELSE $6::timestamptz END
+            FROM pick p WHERE r.order_id = $1 AND r.line_id = p.line_id AND r.site = p.site AND r.state = 'reserved'),
+        asked AS (INSERT INTO recheck (sku) SELECT DISTINCT sku FROM pick)
+        UPDATE stock SET reserved = stock.reserved - freed.quantity
+        FROM (SELECT sku, site, sum(quantity) AS quantity FROM pick GROUP BY sku, site) AS freed
+        WHERE stock.sku = freed.sku AND stock.site = freed.site
+        """,
+        order_id,
+        [pick.line_id for pick in picks],
+        [pick.sku for pick in picks],
+        [pick.site for pick in picks],
+        [pick.quantity for pick in picks],
+        at,
+    )
+
+
+async def insert_reservations(conn: Connection, order_id: UUID, picks: Sequence[Pick]) -> None:
+    """Pieces for an order, beside those that it has. The shelves must be locked by the caller."""
+    await conn.execute(
+        """
+        WITH pick AS (
+            SELECT line_id, sku, site, quantity
+            FROM unnest($2::uuid[], $3::text[], $4::text[], $5::numeric[]) AS p (line_id, sku, site, quantity)),
+        reserved AS (
+            INSERT INTO reservation AS r (order_id, line_id, sku, site, quantity, state)
+            SELECT $1, p.line_id, p.sku, p.site, p.quantity, 'reserved' FROM pick p
+            ON CONFLICT (order_id, line_id, site) DO UPDATE SET state = 'reserved', ended_at = NULL,
+                quantity = excluded.quantity + CASE WHEN r.state = 'reserved' THEN r.quantity ELSE 0 END)
         UPDATE stock SET reserved = stock.reserved + taken.quantity
         FROM (SELECT sku, site, sum(quantity) AS quantity FROM pick GROUP BY sku, site) AS taken
         WHERE stock.sku = taken.sku AND stock.site = taken.site

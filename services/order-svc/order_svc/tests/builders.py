@@ -11,18 +11,24 @@ from ltc_contracts.events import (
     ContractSigned,
     Customer,
     DeliveryCancelled,
+    DeliveryChangeDecided,
     DeliveryCompleted,
+    DeliveryHandedOver,
     DeliveryProgressed,
     DeliveryPromised,
+    DeliveryReturned,
     ErpCustomerChanged,
     ErpOrderPlaced,
     ErpStockChanged,
+    HandedLine,
     InvoiceCredited,
     InvoiceIssued,
     InvoicePaid,
     Line,
+    LineQuantity,
     PaymentAllocated,
     PaymentRefunded,
+    ReturnedLine,
     TaxSubtotal,
 )
 from ltc_contracts.money import Money
@@ -106,6 +112,61 @@ def completed(order_id: UUID, **more: Any) -> DeliveryCompleted:
         "on_time": True,
     }
     return DeliveryCompleted(**given | more)
+
+
+def handed_over(order_id: UUID, *parts: tuple[Line, str], **more: Any) -> DeliveryHandedOver:
+    """So much of these lines."""
+    lines = tuple(
+        HandedLine.model_validate(line.model_dump() | {"quantity": Decimal(quantity), "delivered_before": Decimal(0)})
+        for line, quantity in parts
+    )
+    given = {
+        "delivery_id": new_id(),
+        "handover_id": new_id(),
+        "number": 1,
+        "order_id": order_id,
+        "order_number": "O-2026-000001",
+        "customer": a_customer(),
+        "lines": lines,
+        "net": eur("1.00"),
+        "payment_terms_days": 30,
+        "promised_on": date(2026, 1, 15),
+        "handed_over_at": NOW,
+        "last": False,
+    }
+    return DeliveryHandedOver(**given | more)
+
+
+def returned(order_id: UUID, line: Line, quantity: str, **more: Any) -> DeliveryReturned:
+    came_back = line.model_dump() | {"quantity": Decimal(quantity), "delivered_before": Decimal(quantity), "treatment": "restock"}
+    given = {
+        "delivery_id": new_id(),
+        "return_id": new_id(),
+        "order_id": order_id,
+        "order_number": "O-2026-000001",
+        "customer": a_customer(),
+        "lines": (ReturnedLine.model_validate(came_back),),
+        "net": eur("1.00"),
+        "reason": "broken",
+        "returned_at": NOW,
+    }
+    return DeliveryReturned(**given | more)
+
+
+def decided(
+    order_id: UUID, change_id: UUID, *delivered: tuple[Line, str], granted: bool = True, **more: Any
+) -> DeliveryChangeDecided:
+    """Delivery's answer to a change; what the customer has by then."""
+    given = {
+        "delivery_id": new_id(),
+        "order_id": order_id,
+        "change_id": change_id,
+        "granted": granted,
+        "reason": None if granted else "it has left",
+        "delivered": tuple(LineQuantity(line_id=line.line_id, quantity=Decimal(quantity)) for line, quantity in delivered),
+        "promised_on": date(2026, 2, 1),
+    }
+    return DeliveryChangeDecided(**given | more)
 
 
 def cancelled(order_id: UUID, **more: Any) -> DeliveryCancelled:

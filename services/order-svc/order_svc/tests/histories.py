@@ -17,9 +17,21 @@ from ltc_chassis.ids import new_id
 from order_svc.tests.builders import NOW
 
 Kind = Literal[
-    "counted", "limit", "promised", "progressed", "completed", "cancelled", "issued", "allocated", "paid", "credited", "refunded"
+    "counted",
+    "limit",
+    "promised",
+    "progressed",
+    "handed_over",
+    "decided",
+    "completed",
+    "cancelled",
+    "issued",
+    "allocated",
+    "paid",
+    "credited",
+    "refunded",
 ]
-Verb = Literal["check_out", "fact", "cancel", "release", "hold", "look_again", "tell_late"]
+Verb = Literal["check_out", "fact", "cancel", "release", "hold", "assess", "confirm", "look_again", "tell_late"]
 SKUS = ("A", "B")
 PRICE = 100
 
@@ -41,7 +53,10 @@ class Cart:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event for order-svc; the same id is the same event. `amount` is pieces, percent or money."""
+    """An event for order-svc; the same id is the same event. `amount` is pieces, percent or money.
+
+    `yes`: a change is granted; a credit note is for a change.
+    """
 
     kind: Kind
     id: UUID
@@ -50,11 +65,12 @@ class Fact:
     subject: UUID | None = None
     sku: str = ""
     amount: int = 0
+    yes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What reaches order-svc next. With `crash` it is killed before it commits."""
+    """What reaches order-svc next. With `crash` it is killed before it commits. `quantity` is wished of the line; 0: cancel the rest."""
 
     verb: Verb
     now: datetime
@@ -62,35 +78,58 @@ class Action:
     cart: Cart | None = None
     fact: Fact | None = None
     order_id: UUID | None = None
+    quantity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event of order-svc."""
+    """An event of order-svc; with lines: how many pieces they are. `amount` is the net, of a change the delta."""
 
     topic: str
     order_id: UUID
     ref: str | None = None
+    change_id: UUID | None = None
+    quantity: int = 0
+    amount: int = 0
+
+
+@dataclass(slots=True)
+class Bill:
+    """An invoice, and what became of it."""
+
+    amount: int
+    allocated: int = 0
+    credited: int = 0
+    refunded: int = 0
+    paid: bool = False
+
+    @property
+    def open(self) -> int:
+        return self.amount - self.allocated - self.credited + self.refunded
 
 
 @dataclass(slots=True)
 class Deal:
-    """What really became of an order, outside of order-svc."""
+    """What really became of an order, outside of order-svc: `quantity` is what is to be delivered, `handed` what was."""
 
     cart: Cart
+    quantity: int = 0
+    handed: int = 0
     confirmed: bool = False
     asked: bool = False
     begun: bool = False
     completed: bool = False
     cancelled: bool = False
-    invoice: UUID | None = None
-    allocated: int = 0
-    credited: int = 0
-    refunded: int = 0
+    bills: dict[UUID, Bill] = field(default_factory=dict)
+    reduced: int = 0
 
     @property
     def paid(self) -> bool:
-        return self.invoice is not None and self.allocated >= self.cart.amount
+        return any(bill.paid for bill in self.bills.values())
+
+    @property
+    def open(self) -> bool:
+        return self.confirmed and not self.completed and not self.cancelled
 
 
 @dataclass(slots=True)
@@ -107,6 +146,7 @@ class Suite:
     news: list[Fact] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     unheard: list[Told] = field(default_factory=list)
+    assessed: list[UUID] = field(default_factory=list)
 
     def history(self, length: int) -> Generator[Action, list[Told], None]:
         """Actions; what order-svc told in answer is sent in."""
@@ -137,14 +177,14 @@ class Suite:
                 if self.news:
                     yield from self._do(self._deliver(again=0.1), crash=False)
             yield from self._do(Action("look_again", self.now), crash=False)
-            open_deals = [deal for deal in self.deals.values() if deal.confirmed and not deal.completed and not deal.cancelled]
-            for deal in open_deals:
-                self._complete(deal)
+            for deal in self.deals.values():
+                if deal.open:
+                    self._hand_over(deal, deal.quantity - deal.handed)
             if not (self.news or self.unheard):
                 return
 
     def _do(self, action: Action, *, crash: bool) -> Generator[Action, list[Told], None]:
-        told = yield Action(action.verb, action.now, crash, action.cart, action.fact, action.order_id)
+        told = yield Action(action.verb, action.now, crash, action.cart, action.fact, action.order_id, action.quantity)
         if crash:
             if action.fact is not None:
                 self.news.append(action.fact)
@@ -158,6 +198,9 @@ class Suite:
     def _next(self) -> Action:
         random = self.random
         known = list(self.deals)
+        if self.assessed and random.random() < 0.5:
+            # Soon, or when it is too late.
+            return Action("confirm", self.now, order_id=self.assessed.pop(random.choice([-1, -1, 0])))
         choice = random.random()
         if choice < 0.22 or not known:
             if not self.carts or random.random() < 0.75:
@@ -166,7 +209,10 @@ class Suite:
         if choice < 0.30:
             verb: Verb = random.choice(["cancel", "cancel", "release", "hold"])
             return Action(verb, self.now, order_id=random.choice(known))
-        if choice < 0.38 or not self.news:
+        if choice < 0.37:
+            self.assessed.append(random.choice(known))
+            return Action("assess", self.now, order_id=self.assessed[-1], quantity=random.choice([0, 1, 2, 3, 5]))
+        if choice < 0.44 or not self.news:
             return Action(random.choice(["look_again", "tell_late"]), self.now)
         return self._deliver(again=0.25)
 
@@ -195,11 +241,11 @@ class Suite:
             self._restock(self.random.choice(SKUS), self.random.randint(0, 3))
         elif choice < 0.85 and deals:
             deal = self.random.choice(deals)
-            if deal.confirmed and not deal.cancelled and not deal.completed:
-                if self.random.random() < 0.4:
+            if deal.open and deal.handed < deal.quantity:
+                if self.random.random() < 0.3:
                     self._begin(deal)
                 elif self.random.random() < 0.6:
-                    self._complete(deal)
+                    self._hand_over(deal, self.random.randint(1, deal.quantity - deal.handed))
         elif deals:
             self._pay(self.random.choice(deals))
 
@@ -211,45 +257,85 @@ class Suite:
         heard = self.unheard.pop(index)
         deal = self.deals[order_id]
         if heard.topic == "order.confirmed" and not deal.confirmed:
-            deal.confirmed = True
+            deal.confirmed, deal.quantity = True, heard.quantity
             self._tell("promised", order_id)
             if deal.cart.invoicing == "on_confirmation":
-                self._invoice(order_id)
+                self._invoice(deal, heard.quantity * PRICE)
+        elif heard.topic == "order.change_requested" and heard.change_id is not None:
+            self._decide(deal, heard.change_id, heard.quantity)
+        elif heard.topic == "order.changed" and deal.cart.invoicing == "on_confirmation":
+            if heard.amount > 0:
+                self._invoice(deal, heard.amount)
+            else:
+                deal.reduced += self._credit(deal, -heard.amount, change=True)
         elif heard.topic == "order.cancellation_requested":
             if not (deal.begun or deal.completed or deal.cancelled):
                 deal.cancelled = True
                 self._tell("cancelled", order_id)
-        elif heard.topic == "order.cancelled" and deal.invoice is not None:
-            deal.credited = deal.cart.amount
-            self._tell("credited", order_id, subject=deal.invoice, amount=deal.credited)
-            if deal.allocated:
-                deal.refunded = deal.allocated
-                self._tell("refunded", order_id, subject=deal.invoice, amount=deal.refunded)
+        elif heard.topic == "order.cancelled":
+            self._credit(deal, sum(bill.amount - bill.credited for bill in deal.bills.values()))
 
     def _begin(self, deal: Deal) -> None:
         deal.begun = True
         self._tell("progressed", self._id(deal), amount=self.random.choice([0, 10, 60]))
 
-    def _complete(self, deal: Deal) -> None:
-        deal.completed = True
-        self.pieces[deal.cart.sku] -= deal.cart.quantity
-        self._tell("completed", self._id(deal))
+    def _hand_over(self, deal: Deal, pieces: int) -> None:
+        """A part, or the rest. Pieces are counted out of the shelf when all of them went."""
+        deal.begun, order_id = True, self._id(deal)
+        deal.handed += pieces
+        self._tell("handed_over", order_id, subject=new_id(), amount=pieces)
         if deal.cart.invoicing == "on_delivery":
-            self._invoice(self._id(deal))
+            self._invoice(deal, pieces * PRICE)
+        self._follow(deal)
 
-    def _invoice(self, order_id: UUID) -> None:
-        deal = self.deals[order_id]
-        deal.invoice = new_id()
-        self._tell("issued", order_id, subject=deal.invoice, amount=deal.cart.amount)
+    def _follow(self, deal: Deal) -> None:
+        if deal.handed < deal.quantity:
+            self._tell("progressed", self._id(deal), amount=deal.handed * 100 // deal.quantity)
+            return
+        deal.completed = True
+        self.pieces[deal.cart.sku] -= deal.handed
+        self._tell("completed", self._id(deal))
+
+    def _decide(self, deal: Deal, change_id: UUID, quantity: int) -> None:
+        """Delivery answers a wish by what it has handed over by now; what came too late is refused."""
+        granted = deal.open and self.random.random() < 0.8
+        if granted:
+            deal.quantity = max(quantity, deal.handed)
+        self._tell("decided", self._id(deal), subject=change_id, amount=deal.handed, yes=granted)
+        if granted and deal.handed == deal.quantity:
+            self._follow(deal)
+
+    def _invoice(self, deal: Deal, amount: int) -> None:
+        invoice_id = new_id()
+        deal.bills[invoice_id] = Bill(amount)
+        self._tell("issued", self._id(deal), subject=invoice_id, amount=amount)
+
+    def _credit(self, deal: Deal, amount: int, *, change: bool = False) -> int:
+        """Take back so much of what was invoiced, and give back what was paid of it; how much it was."""
+        rest = amount
+        for invoice_id, bill in deal.bills.items():
+            part = min(rest, bill.amount - bill.credited)
+            if part:
+                rest -= part
+                bill.credited += part
+                self._tell("credited", self._id(deal), subject=invoice_id, amount=part, yes=change)
+            if bill.open < 0:
+                back = -bill.open
+                bill.refunded += back
+                self._tell("refunded", self._id(deal), subject=invoice_id, amount=back)
+        return amount - rest
 
     def _pay(self, deal: Deal) -> None:
-        if deal.invoice is None or deal.paid or deal.credited:
+        due = [(invoice_id, bill) for invoice_id, bill in deal.bills.items() if bill.open > 0]
+        if not due or deal.cancelled:
             return
-        part = self.random.choice([PRICE, deal.cart.amount - deal.allocated])
-        deal.allocated += part
-        self._tell("allocated", self._id(deal), subject=deal.invoice, amount=part)
-        if deal.allocated >= deal.cart.amount:
-            self._tell("paid", self._id(deal), subject=deal.invoice, amount=deal.cart.amount)
+        invoice_id, bill = self.random.choice(due)
+        part = self.random.choice([PRICE, bill.open])
+        bill.allocated += part
+        self._tell("allocated", self._id(deal), subject=invoice_id, amount=part)
+        if not bill.open:
+            bill.paid = True
+            self._tell("paid", self._id(deal), subject=invoice_id, amount=bill.amount)
 
     def _restock(self, sku: str, pieces: int) -> None:
         """Pieces come, and all that lie there are counted."""
@@ -261,7 +347,14 @@ class Suite:
         return next(order_id for order_id, each in self.deals.items() if each is deal)
 
     def _tell(
-        self, kind: Kind, order_id: UUID | None = None, *, subject: UUID | None = None, sku: str = "", amount: int = 0
+        self,
+        kind: Kind,
+        order_id: UUID | None = None,
+        *,
+        subject: UUID | None = None,
+        sku: str = "",
+        amount: int = 0,
+        yes: bool = False,
     ) -> None:
         self.now += timedelta(seconds=1)  # no two things happen at the same moment
-        self.news.append(Fact(kind, new_id(), self.now, order_id, subject, sku, amount))
+        self.news.append(Fact(kind, new_id(), self.now, order_id, subject, sku, amount, yes))

@@ -1,52 +1,33 @@
 """order-svc without a database: the same decisions by the same rules, over dictionaries that can be taken back."""
 
-from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Customer, Line
-from ltc_contracts.money import Money
 
-from order_svc.domain import acceptance, cancellation, credit, fulfilment, process, stock
+from order_svc.domain import acceptance, assessment, cancellation, credit, fulfilment, process, stock
+from order_svc.domain import change as wishes
 from order_svc.domain import hold as holds
 from order_svc.domain import order as rules
 from order_svc.domain.acceptance import Grounds
-from order_svc.domain.credit import Account, Exposure
-from order_svc.domain.order import BOUND, TRANSITIONS, Change, Decision, Order, OrderNotKnownYet, PromiseRule
+from order_svc.domain.assessment import Wish
+from order_svc.domain.change import AssessmentNotFound, Change, ChangeNotAllowed, ChangeOutdated
+from order_svc.domain.order import TRANSITIONS, ChangePending, Decision, Order, OrderNotKnownYet
 from order_svc.domain.placement import Placement
-from order_svc.domain.process import Policy, Position
-from order_svc.domain.stock import Pick, Shelf
+from order_svc.domain.process import Policy
+from order_svc.domain.stock import Shelf
+from order_svc.tests.books import RULE, Books, money
 from order_svc.tests.histories import PRICE, Action, Cart, Fact, Told
 
-RULE = PromiseRule(lead_days=14)
 TELL = Policy(timeout=timedelta(hours=72), attempts=3)
 CANCEL = Policy(timeout=timedelta(hours=72), attempts=2, action="cancel")
 
 
-def money(amount: int) -> Money:
-    return Money.of(amount, "EUR")
-
-
-class Model:
+class Model(Books):
     """Each `apply` is one transaction: all of it, or, when killed, nothing."""
-
-    def __init__(self) -> None:
-        self.orders: dict[UUID, Order] = {}
-        self.lines: dict[UUID, tuple[Line, ...]] = {}
-        self.refs: dict[str, UUID] = {}
-        self.accounts: dict[UUID, tuple[Account, datetime]] = {}
-        self.entries: dict[tuple[UUID, str, UUID], int] = {}
-        self.debtors: dict[UUID, UUID] = {}
-        self.shelves: dict[str, Shelf] = {}
-        self.picks: dict[UUID, tuple[tuple[Pick, str, datetime | None], ...]] = {}
-        self.positions: dict[UUID, tuple[Position, int]] = {}
-        self.inbox: dict[UUID, bool] = {}
-        self.history: dict[UUID, tuple[Change, ...]] = {}
-        self.late: dict[tuple[UUID, str, datetime, int], int] = {}
-        self.out: list[Told] = []
 
     def apply(self, action: Action) -> list[Told]:
         """What is told by the commit."""
@@ -58,7 +39,7 @@ class Model:
         except OrderNotKnownYet:
             raise  # a fact of ours is never about an order that we did not tell
         except DomainError:
-            assert action.verb in {"cancel", "release", "hold"}, action
+            assert action.verb in {"cancel", "release", "hold", "assess", "confirm"}, action
         if action.crash:
             for name, table in before.items():
                 setattr(self, name, table)
@@ -81,7 +62,11 @@ class Model:
         elif action.order_id is not None:
             order = self.orders[action.order_id]
             if action.verb == "cancel":
-                self._save(order, cancellation.request_cancellation(order, "changed my mind", now))
+                self._cancel(order, "changed my mind", now)
+            elif action.verb == "assess":
+                self._assess(order, self._wish(order, action.quantity), now)
+            elif action.verb == "confirm":
+                self._confirm(order, now)
             elif action.verb == "release":
                 self._reconsider(order, now, by="ines")
             elif order.state == "held" and order.hold is not None and "manual" not in order.hold.reasons:
@@ -131,31 +116,6 @@ class Model:
             rule=RULE, account=account, exposure=self.exposure(order.customer.customer_id), shelves=self._kept(order), wish=wish
         )
 
-    def exposure(self, customer: UUID) -> Exposure:
-        """What is open of this customer."""
-        mine = [order for order in self.orders.values() if order.customer.customer_id == customer]
-        uninvoiced = [order.gross - order.invoiced for order in mine if order.state in BOUND and order.invoiced_net < order.net]
-        claims = [invoice for invoice, debtor in self.debtors.items() if debtor == customer]
-        receivables = sum(max(0, self.open(invoice)) for invoice in claims)
-        return Exposure(money(receivables), Money.total(uninvoiced, "EUR"))
-
-    def open(self, invoice: UUID) -> int:
-        """What an invoice claims."""
-        signs = {"issued": 1, "allocated": -1, "credited": -1, "refunded": 1}
-        return sum(signs[kind] * amount for (each, kind, _), amount in self.entries.items() if each == invoice)
-
-    def _kept(self, order: Order) -> list[Shelf]:
-        skus = {line.sku for line in self.lines[order.id]}
-        return [shelf for sku, shelf in self.shelves.items() if sku in skus]
-
-    def _reserve(self, order: Order, picks: Iterable[Pick]) -> None:
-        for pick in picks:
-            assert order.id not in self.picks, "reserved twice"
-            shelf = stock.reserve(self.shelves[pick.sku], pick.quantity)
-            assert shelf.free >= 0, "a piece is two orders'"
-            self.shelves[pick.sku] = shelf
-            self.picks[order.id] = (*self.picks.get(order.id, ()), (pick, "reserved", None))
-
     def _take(self, fact: Fact, now: datetime) -> None:
         if fact.kind == "counted":
             known = self.shelves.get(fact.sku)
@@ -179,13 +139,19 @@ class Model:
         order = self.orders.get(fact.order_id)
         if order is None:
             raise OrderNotKnownYet(fact.order_id)
-        self._save(order, self._decide(order, fact, now))
+        if fact.kind == "decided":
+            self._answer(order, fact, now)
+        else:
+            self._save(order, self._decide(order, fact, now))
 
     def _decide(self, order: Order, fact: Fact, now: datetime) -> Decision:
         if fact.kind == "promised":
             return fulfilment.note_promise(order, fact.at, now)
         if fact.kind == "progressed":
-            return fulfilment.progress(order, Decimal(fact.amount), now)
+            return fulfilment.progress(order, Decimal(fact.amount), now, fact.at)
+        if fact.kind == "handed_over" and fact.subject is not None:
+            self.delivered[fact.subject] = (order.id, fact.amount)
+            return order, []
         if fact.kind == "completed":
             return fulfilment.fulfil(order, order.id, now, fact.at)
         if fact.kind == "cancelled":
@@ -198,7 +164,9 @@ class Model:
             self.debtors[fact.subject] = order.customer.customer_id
         if fact.kind == "issued":
             return fulfilment.note_invoice(order, money(fact.amount), money(fact.amount), fact.at, now)
-        return fulfilment.note_credit(order, money(fact.amount), now) if fact.kind == "credited" else (order, [])
+        if fact.kind == "credited":
+            return fulfilment.note_credit(order, money(fact.amount), money(fact.amount), now, for_change=fact.yes)
+        return order, []
 
     def _tell_late(self, now: datetime) -> None:
         for order_id, (position, attempt) in list(self.positions.items()):
@@ -212,41 +180,90 @@ class Model:
             self.positions[order_id] = (position, attempt + 1)
             told = rules.touch(order, now)
             self.orders[order_id] = told
-            if attempt + 1 == policy.attempts and policy.action == "cancel" and "cancelling" in TRANSITIONS[order.state]:
-                self._save(told, cancellation.request_cancellation(told, "not paid", now))
+            left = self._delivered(order) < sum(line.quantity for line in self.lines[order.id])
+            if attempt + 1 == policy.attempts and policy.action == "cancel" and "cancelling" in TRANSITIONS[order.state] and left:
+                self._cancel(told, "not paid", now)
 
-    def _save(self, before: Order, decision: Decision) -> None:
-        order, changes = decision
-        if order == before:
-            return
-        self._commit(order, changes)
-        if order.state == "cancelled" != before.state:
-            self._end(order, "released", order.updated_at)
-        elif before.milestones.delivered_at is None and order.milestones.delivered_at is not None:
-            self._end(order, "consumed", order.milestones.delivered_at)
+    def _wish(self, order: Order, quantity: int) -> Wish:
+        [line] = self.lines[order.id]
+        return Wish(kind="change", quantities={line.line_id: Decimal(quantity)}) if quantity else Wish(kind="cancel")
 
-    def _commit(self, order: Order, changes: list[Change]) -> None:
-        self.orders[order.id] = order
-        self.history[order.id] = (*self.history.get(order.id, ()), *changes)
-        position = process.position(order)
-        known = self.positions.get(order.id)
-        if known is None or known[0] != position:
-            told = sum(1 for key in self.late if key[:3] == (order.id, position.step, position.since))
-            self.positions[order.id] = (position, told)
-        for change in changes:
-            if change.event is not None:
-                self.out.append(Told(change.event.TOPIC, order.id, order.external_ref))
+    def _assess(self, order: Order, wish: Wish, now: datetime) -> Change:
+        change = Change(
+            id=new_id(),
+            order_id=order.id,
+            order_version=order.version,
+            state="assessed",
+            wish=wish,
+            effects=assessment.assess(order, wish, self._facts(order), now),
+            reason="changed my mind",
+            assessed_by="ines",
+            assessed_at=now,
+            expires_at=now + timedelta(hours=24),
+        )
+        self.changes[change.id], self.assessed[order.id] = change, change.id
+        return change
 
-    def _end(self, order: Order, state: str, at: datetime) -> None:
-        ended = []
-        for pick, was, before in self.picks.get(order.id, ()):
-            if was != "reserved":
-                ended.append((pick, was, before))
-                continue
-            shelf = self.shelves[pick.sku]
-            self.shelves[pick.sku] = (
-                stock.consume(shelf, pick.quantity, at) if state == "consumed" else stock.release(shelf, pick.quantity)
+    def _confirm(self, order: Order, now: datetime) -> None:
+        if order.id not in self.assessed:
+            raise AssessmentNotFound(order.id)
+        change = self.changes[self.assessed[order.id]]
+        wishes.require_open(change, now)
+        if order.change is not None:
+            raise ChangePending(order)
+        if self.lines[order.id] != change.effects.before:
+            raise ChangeOutdated(order)
+        wishes.require_same(change, order, assessment.assess(order, change.wish, self._facts(order), now))
+        effects = change.effects
+        if not effects.after:
+            self.changes[change.id] = wishes.move(change, "granted" if order.state == "held" else "requested", now)
+            self._save(order, cancellation.request_cancellation(order, "changed my mind", now))
+        elif effects.path == "at_once":
+            changed = wishes.become(order, effects.after, effects.requested_on, now)
+            self.lines[order.id] = effects.after
+            self.changes[change.id] = wishes.move(
+                change, "granted", now, lines=effects.after, lines_version=changed.lines_version
             )
-            ended.append((pick, state, at))
-        if ended:
-            self.picks[order.id] = tuple(ended)
+            if changed.gross > order.gross:
+                changed = replace(changed, waived=changed.waived - {"credit", "stock"})
+            decision, verdict = acceptance.decide(changed, effects.after, self._grounds(changed), now)
+            self._save(order, decision)
+            self._reserve(decision[0], verdict.picks)
+        else:
+            self._request(order, change, now)
+
+    def _request(self, before: Order, change: Change, now: datetime) -> None:
+        order, requested, told = wishes.request(before, change, "ines", now)
+        self.changes[change.id] = requested
+        self._reserve(order, assessment.more_picks(change.effects.before, change.effects.after, self._kept(order)))
+        self._save(before, (order, []))
+        self._tell(order, told)
+
+    def _cancel(self, order: Order, reason: str, now: datetime) -> None:
+        if order.state not in ("confirmed", "in_progress") or not self._delivered(order):
+            self._save(order, cancellation.request_cancellation(order, reason, now))
+            return
+        if order.change is not None:
+            raise ChangePending(order)
+        change = self._assess(order, Wish(kind="cancel"), now)
+        if not change.effects.allowed:
+            raise ChangeNotAllowed(change.effects)
+        self._request(order, change, now)
+
+    def _answer(self, before: Order, fact: Fact, now: datetime) -> None:
+        assert fact.subject is not None
+        change = self.changes[fact.subject]
+        if not wishes.expects(before, change):
+            return
+        if fact.yes:
+            [line] = self.lines[before.id]
+            delivered = {line.line_id: Decimal(fact.amount)}
+            order, change, told = wishes.grant(before, change, delivered, now.date(), fact.at, now)
+            self.lines[order.id] = told.lines
+        else:
+            order, change = wishes.refuse(before, change, "too late", now)
+        self.changes[change.id] = change
+        self._fit(order)
+        self._save(before, (order, []))
+        if fact.yes:
+            self._tell(order, told)

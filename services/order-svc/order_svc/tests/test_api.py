@@ -51,6 +51,8 @@ async def test_an_order_shows_the_whole_deal(deliver: Deliver, client: httpx.Asy
         "paid": False,
         "collected": None,
         "cancellation": None,
+        "lines_version": 1,
+        "change": None,
         "created_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
         "version": 2,

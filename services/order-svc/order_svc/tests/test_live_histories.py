@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -18,12 +19,15 @@ from ltc_contracts.envelope import Envelope, readable_headers
 from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Event
 
+from order_svc.api.changes import CancelWish
 from order_svc.api.checkout import CheckOut
 from order_svc.consumers import consumers
 from order_svc.domain.process import Position
 from order_svc.domain.stock import Pick, Shelf
-from order_svc.handlers import acceptance, orders
+from order_svc.handlers import acceptance, changes
+from order_svc.store import changes as wishes
 from order_svc.store import orders as store
+from order_svc.tests.books import Books
 from order_svc.tests.builders import (
     a_cart,
     a_cart_line,
@@ -32,7 +36,9 @@ from order_svc.tests.builders import (
     completed,
     counted,
     credited,
+    decided,
     eur,
+    handed_over,
     issued,
     paid,
     progressed,
@@ -41,7 +47,6 @@ from order_svc.tests.builders import (
     told_by_erp,
 )
 from order_svc.tests.histories import Action, Cart, Fact, Suite, Told
-from order_svc.tests.model import Model
 from order_svc.tests.rig import LOOK_AGAIN, TELL_LATE, Parked
 from order_svc.tests.test_histories import check
 
@@ -56,6 +61,7 @@ class Live:
     def __init__(self, runtime: Runtime, client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock) -> None:
         self.runtime, self.client, self.deliver, self.clock = runtime, client, deliver, clock
         self.heard = 0
+        self.assessed: dict[UUID, str] = {}
 
     async def apply(self, action: Action) -> list[Told]:
         """What is told by the commit."""
@@ -79,11 +85,21 @@ class Live:
     async def _whole(self, action: Action) -> None:
         if action.verb == "fact" and action.fact is not None:
             fact = action.fact
-            outcome = await self.deliver(consumers, event_of(fact), event_id=fact.id, occurred_at=fact.at)
+            outcome = await self.deliver(consumers, await self.event_of(fact), event_id=fact.id, occurred_at=fact.at)
             assert outcome in {"processed", "duplicate"}, fact
         elif action.verb == "check_out" and action.cart is not None:
             reply = await self.client.post("/v1/checkout", json=cart_of(action.cart))
             assert reply.status_code in {200, 201}, reply.text
+        elif action.verb == "assess":
+            wish = await self._wish(action)
+            reply = await self.client.post(f"/v1/orders/{action.order_id}/assessments", json=wish)
+            assert reply.status_code == 201, reply.text
+            self.assessed[UUID(reply.json()["order_id"])] = reply.json()["id"]
+        elif action.verb == "confirm" and action.order_id is not None:
+            if action.order_id in self.assessed:
+                url = f"/v1/orders/{action.order_id}/assessments/{self.assessed[action.order_id]}/confirm"
+                reply = await self.client.post(url)
+                assert reply.status_code in {202, 409}, reply.text
         elif action.order_id is not None:
             reply = await self.client.post(f"/v1/orders/{action.order_id}/{action.verb}", json={"reason": "because"})
             assert reply.status_code in {200, 202, 409}, reply.text
@@ -92,7 +108,7 @@ class Live:
 
     async def _half(self, tx: Transaction, action: Action) -> None:
         if action.fact is not None:
-            event = event_of(action.fact)
+            event = await self.event_of(action.fact)
             envelope = Envelope.from_headers(readable_headers(record_of(event, flow_id=None, event_id=action.fact.id).headers))
             together = consumers.together_handlers.get(event.type_name())
             if together is not None:
@@ -104,8 +120,14 @@ class Live:
             await acceptance.check_out(tx, placement, flow_id=None, wish=None, by="test")
         elif action.order_id is not None:
             try:
-                if action.verb == "cancel":
-                    await orders.request_cancellation(tx, action.order_id, "because")
+                if action.verb == "assess":
+                    wish = CancelWish(wish="cancel", reason="because").of_order()
+                    await changes.assess(tx, action.order_id, wish, "because", by="test")
+                elif action.verb == "confirm":
+                    if action.order_id in self.assessed:
+                        await changes.confirm(tx, action.order_id, UUID(self.assessed[action.order_id]), by="test")
+                elif action.verb == "cancel":
+                    await changes.cancel(tx, action.order_id, "because")
                 elif action.verb == "release":
                     await acceptance.release(tx, action.order_id, "because", by="test")
                 else:
@@ -118,14 +140,36 @@ class Live:
     def _cause(self, action: Action) -> Cause | None:
         return Cause(action.fact.id, None) if action.fact is not None else None
 
-    async def as_model(self) -> Model:
+    async def _wish(self, action: Action) -> dict[str, Any]:
+        if not action.quantity:
+            return {"wish": "cancel", "reason": "because"}
+        [line] = (await self.client.get(f"/v1/orders/{action.order_id}")).json()["lines"]
+        quantities = [{"line_id": line["line_id"], "quantity": str(action.quantity)}]
+        return {"wish": "change", "quantities": quantities, "reason": "because"}
+
+    async def event_of(self, fact: Fact) -> Event:
+        """What is told of an order's line names it."""
+        if fact.kind not in ("handed_over", "decided") or fact.order_id is None or fact.subject is None:
+            return event_of(fact)
+        async with self.runtime.db.connection() as conn:
+            [line] = (await store.list_lines(conn, [fact.order_id]))[fact.order_id]
+        if fact.kind == "handed_over":
+            return handed_over(fact.order_id, (line, str(fact.amount)), handover_id=fact.subject)
+        return decided(fact.order_id, fact.subject, (line, str(fact.amount)), granted=fact.yes)
+
+    async def as_model(self) -> Books:
         """What the database holds, in the form in which the model is checked."""
-        model = Model()
+        model = Books()
         async with self.runtime.db.connection() as conn:
             for row in await conn.fetch("SELECT id FROM sales_order"):
                 order = await store.get_order(conn, row["id"])
                 model.orders[order.id] = order
                 model.history[order.id] = tuple(await store.list_changes(conn, order.id))
+                model.lines[order.id] = (await store.list_lines(conn, [order.id]))[order.id]
+                for change in await wishes.list_confirmed(conn, order.id, after=None, limit=100):
+                    model.changes[change.id] = change
+            for row in await conn.fetch("SELECT fact_id, order_id, quantity FROM line_delivery"):
+                model.delivered[row["fact_id"]] = (row["order_id"], int(row["quantity"]))
             for row in await conn.fetch("SELECT order_id, step, since, attempt FROM order_process"):
                 model.positions[row["order_id"]] = (Position(row["step"], row["since"]), row["attempt"])
             for row in await conn.fetch("SELECT order_id, line_id, sku, site, quantity, state, ended_at FROM reservation"):
@@ -153,7 +197,15 @@ class Live:
 
 
 def told_of(topic: str, data: dict[str, Any]) -> Told:
-    return Told(topic, UUID(data["order_id"]), data.get("external_ref"))
+    worth = data.get("delta") or data.get("net") or {"amount": "0"}
+    return Told(
+        topic,
+        UUID(data["order_id"]),
+        data.get("external_ref"),
+        UUID(data["change_id"]) if "change_id" in data else None,
+        int(sum(Decimal(line["quantity"]) for line in data.get("lines", ()))),
+        int(Decimal(worth["amount"])),
+    )
 
 
 def cart_of(cart: Cart) -> dict[str, Any]:
@@ -194,7 +246,7 @@ def event_of(fact: Fact) -> Event:
     if fact.kind == "paid":
         return paid(fact.order_id, invoice_id=fact.subject, gross=eur(amount))
     if fact.kind == "credited":
-        return credited(fact.order_id, fact.subject, amount, amount)
+        return credited(fact.order_id, fact.subject, amount, amount, cause="change" if fact.yes else None)
     return refunded(fact.order_id, fact.subject, amount)
 
 

@@ -23,16 +23,30 @@ class Reader:
         self.client, self.placed = client, 0
         self.customer = str(new_id())
         self.answers: dict[str, Any] = {}
+        self.changing: dict[str, Any] | None = None
 
     async def variables(self, example: Example) -> dict[str, str]:
         """A value for each variable of the example."""
         return {name: str(await getattr(self, f"_{name.lower()}")(example)) for name in sorted(example.variables - {"TOKEN"})}
 
     async def _order(self, example: Example) -> str:
-        """One that is held where it is to be released or held."""
+        """One that is held where it is to be released or held; the same one through a change."""
+        if "/assessments" in example.path:
+            return str((await self._changing())["id"])
         self.placed += 1
         held = {"hold": "a check for fraud"} if example.path.endswith(("/hold", "/release")) else {}
         return str((await check_out(self.client, f"README-{self.placed}", **held))["id"])
+
+    async def _changing(self) -> dict[str, Any]:
+        if self.changing is None:
+            self.changing = await check_out(self.client, "README-change")
+        return self.changing
+
+    async def _line(self, _: Example) -> str:
+        return str((await self._changing())["lines"][0]["line_id"])
+
+    async def _assessment(self, _: Example) -> str:
+        return str(self.answers["/v1/orders/$ORDER/assessments"]["id"])
 
     async def _customer(self, example: Example) -> str:
         """One whose credit is agreed already where it is read."""
