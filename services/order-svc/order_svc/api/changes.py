@@ -15,7 +15,7 @@ from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field
 
 from order_svc.api.checkout import CartLine
-from order_svc.api.orders import OrderView, Reason
+from order_svc.api.orders import OrderView, Reason, view_of
 from order_svc.domain.assessment import Effects, Wish
 from order_svc.domain.change import AssessmentNotFound, Change, State
 from order_svc.handlers import changes as handlers
@@ -174,8 +174,7 @@ async def get_assessment(order_id: UUID, assessment_id: UUID, conn: Conn, now: N
 async def confirm(order_id: UUID, assessment_id: UUID, tx: Tx, caller: Writer) -> OrderView:
     """The customer wants it as shown. Delivery decides; read the order for the answer. An order that is held is changed at once."""
     order = await handlers.confirm(tx, order_id, assessment_id, by=caller.subject)
-    lines = await orders.list_lines(tx.conn, [order.id])
-    return OrderView.of(order, lines[order.id])
+    return await view_of(tx.conn, order)
 
 
 @router.get("/orders/{order_id}/changes", dependencies=[scope("orders:read")])

@@ -15,10 +15,10 @@ from ltc_contracts.events.model import Code, Country, Exact, Name, Percent, TaxC
 from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field
 
-from order_svc.api.orders import OrderView, Reason
+from order_svc.api.orders import OrderView, Reason, view_of
+from order_svc.domain.axes import Axes
 from order_svc.domain.placement import Invoicing, Placement
 from order_svc.handlers import acceptance
-from order_svc.store import orders as store
 
 router = make_router(prefix="/v1", tags=["checkout"])
 Buyer = Annotated[Principal, scope("orders:write")]
@@ -111,7 +111,6 @@ async def check_out(body: CheckOut, tx: Tx, caller: Buyer, response: Response) -
     placement = body.placement()
     order, new = await acceptance.check_out(tx, placement, flow_id=body.flow_id, wish=body.hold, by=caller.subject)
     if new:
-        return OrderView.of(order, placement.lines)
+        return OrderView.of(order, placement.lines, Axes())
     response.status_code = 200
-    lines = await store.list_lines(tx.conn, [order.id])
-    return OrderView.of(order, lines[order.id])
+    return await view_of(tx.conn, order)

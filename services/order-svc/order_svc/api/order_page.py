@@ -35,9 +35,8 @@ from order_svc.api.order_page_shapes import (
     TimelineView,
 )
 from order_svc.api.orders import OrderView
-from order_svc.domain import order_page as rules
+from order_svc.store import axes, orders
 from order_svc.store import order_page as store
-from order_svc.store import orders
 from order_svc.store import process as processes
 
 router = make_router(prefix="/v1", tags=["order page"])
@@ -76,19 +75,16 @@ async def get_page(order_id: UUID, conn: Conn, now: Now, timeline: Limit = 50) -
     """
     order = await orders.get_order(conn, order_id)
     lines = (await orders.list_lines(conn, [order_id]))[order_id]
+    told = (await axes.get_axes(conn, [order_id]))[order_id]
     facts = _Facts(await store.facts_view(conn, order_id, _TOPICS, _MOST))
     papers = {row["topic"]: row for row in await store.papers_view(conn, order.contract_id)}
-    sums = {row["line_id"]: row for row in await store.line_sums_view(conn, order_id)}
     completed, cancelled = facts.last("delivery.completed"), facts.last("delivery.cancelled")
     return OrderPageView(
-        order=OrderView.of(order, lines),
+        order=OrderView.of(order, lines, told),
         quote=_quote(papers),
         contract=_contract(papers.get("contract.signed")),
         process=StepNow(**dict(await processes.get_process(conn, order_id))),
-        lines=[
-            LineProgress(line_id=line.line_id, sku=line.sku, ordered=line.quantity, **rules.sums(sums.get(line.line_id)))
-            for line in lines
-        ],
+        lines=[LineProgress.of(line, told) for line in lines],
         delivery=DeliveryView(
             promises=facts.of("delivery.promised", lambda row: PromiseView(told_at=row["occurred_at"], **row["data"])),
             hand_overs=facts.of("delivery.handed_over", lambda row: HandOverView(handover_id=row["fact_id"], **row["data"])),

@@ -4,9 +4,12 @@ from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
+from ltc_contracts.events import Line
 from ltc_contracts.events.model import Exact
 from ltc_contracts.money import Money
 from pydantic import BaseModel, Field
+
+from order_svc.domain.axes import Axes, Moved
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -56,14 +59,26 @@ class StepNow(BaseModel):
 
 
 class LineProgress(BaseModel):
-    """Quantities of a line over the order's life; `delivered` is what the customer has."""
+    """Quantities of a line over the order's life; `delivered` is what the customer has. Null where no hand-overs are told."""
 
     line_id: UUID
     sku: str
     ordered: Exact
-    handed_over: Exact
-    returned: Exact
-    delivered: Exact
+    handed_over: Exact | None
+    returned: Exact | None
+    delivered: Exact | None
+
+    @classmethod
+    def of(cls, line: Line, axes: Axes) -> "LineProgress":
+        moved = axes.moved.get(line.line_id, Moved()) if axes.moved else None
+        return cls(
+            line_id=line.line_id,
+            sku=line.sku,
+            ordered=line.quantity,
+            handed_over=moved and moved.handed_over,
+            returned=moved and moved.returned,
+            delivered=moved and moved.delivered,
+        )
 
 
 class PromiseView(BaseModel):

@@ -1,5 +1,6 @@
 """HTTP in: orders are read here, held, released, and their cancellation is asked for."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -7,14 +8,17 @@ from uuid import UUID
 from fastapi import Query
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.db import Connection
 from ltc_contracts.events import Customer, Line
-from ltc_contracts.events.model import Percent
+from ltc_contracts.events.model import Exact
 from ltc_contracts.money import Money
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from order_svc.domain.axes import Axes, percent_delivered, percent_invoiced
 from order_svc.domain.order import CancellationState, Change, HoldReason, Order, State
 from order_svc.domain.placement import Invoicing, Source
 from order_svc.handlers import acceptance, changes
+from order_svc.store import axes
 from order_svc.store import orders as store
 
 router = make_router(prefix="/v1", tags=["orders"])
@@ -90,8 +94,11 @@ class OrderView(BaseModel):
     waived: Annotated[list[HoldReason], Field(description="checks that a person took the risk of")]
     payment_terms_days: int
     requested_on: date | None
-    promised_on: date | None
-    percent_delivered: Annotated[Percent, Field(description="0 to 100")]
+    promised_on: Annotated[date | None, Field(description="when we bound ourselves")]
+    first_confirmed_on: Annotated[date | None, Field(description="the first day that the customer was told")]
+    latest_confirmed_on: Annotated[date | None, Field(description="the day that counts now")]
+    percent_delivered: Annotated[Exact, Field(ge=0, description="of the pieces; above 100: more than was ordered")]
+    percent_invoiced: Annotated[Exact, Field(ge=0, description="of the net, less credit notes; above 100: more than was ordered")]
     delivery_id: UUID | None
     paid: bool
     collected: Money | None
@@ -103,7 +110,7 @@ class OrderView(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, order: Order, lines: tuple[Line, ...]) -> "OrderView":
+    def of(cls, order: Order, lines: tuple[Line, ...], axes: Axes) -> "OrderView":
         asked, hold, change = order.cancellation, order.hold, order.change
         return cls(
             id=order.id,
@@ -128,7 +135,10 @@ class OrderView(BaseModel):
             payment_terms_days=order.payment_terms_days,
             requested_on=order.requested_on,
             promised_on=order.promised_on,
-            percent_delivered=order.percent_delivered,
+            first_confirmed_on=axes.first_promised_on or order.promised_on,
+            latest_confirmed_on=axes.latest_promised_on or order.promised_on,
+            percent_delivered=percent_delivered(order, lines, axes),
+            percent_invoiced=percent_invoiced(order, axes),
             delivery_id=order.delivery_id,
             paid=order.paid,
             collected=order.collected,
@@ -177,6 +187,19 @@ class HistoryView(BaseModel):
     items: list[ChangeView]
 
 
+async def views_of(conn: Connection, orders: Sequence[Order]) -> list[OrderView]:
+    """Orders as callers see them."""
+    ids = [order.id for order in orders]
+    lines, told = await store.list_lines(conn, ids), await axes.get_axes(conn, ids)
+    return [OrderView.of(order, lines[order.id], told[order.id]) for order in orders]
+
+
+async def view_of(conn: Connection, order: Order) -> OrderView:
+    """One order as callers see it."""
+    [view] = await views_of(conn, [order])
+    return view
+
+
 @router.get("/orders", dependencies=[scope("orders:read")])
 async def list_orders(
     conn: Conn,
@@ -198,16 +221,14 @@ async def list_orders(
         after=page.after,
         limit=page.limit + 1,
     )
-    lines = await store.list_lines(conn, [order.id for order in orders])
-    return page.of([OrderView.of(order, lines[order.id]) for order in orders], key=lambda view: view.id)
+    return page.of(await views_of(conn, orders), key=lambda view: view.id)
 
 
 @router.get("/orders/{order_id}", dependencies=[scope("orders:read")])
 async def get_order(order_id: UUID, conn: Conn) -> OrderView:
     """One order with its lines, progress, payment and cancellation."""
     order = await store.get_order(conn, order_id)
-    lines = await store.list_lines(conn, [order.id])
-    return OrderView.of(order, lines[order.id])
+    return await view_of(conn, order)
 
 
 @router.get("/orders/{order_id}/history", dependencies=[scope("orders:read")])
@@ -224,21 +245,18 @@ async def cancel_order(order_id: UUID, body: CancelOrder, tx: Tx, caller: Writer
     A held order is cancelled at once.
     """
     order = await changes.cancel(tx, order_id, body.reason, by=caller.subject)
-    lines = await store.list_lines(tx.conn, [order.id])
-    return OrderView.of(order, lines[order.id])
+    return await view_of(tx.conn, order)
 
 
 @router.post("/orders/{order_id}/hold")
 async def hold_order(order_id: UUID, body: Because, tx: Tx, caller: Writer) -> OrderView:
     """Keep an order that is not confirmed yet until a person releases it."""
     order = await acceptance.hold(tx, order_id, body.reason, by=caller.subject)
-    lines = await store.list_lines(tx.conn, [order.id])
-    return OrderView.of(order, lines[order.id])
+    return await view_of(tx.conn, order)
 
 
 @router.post("/orders/{order_id}/release")
 async def release_order(order_id: UUID, body: Because, tx: Tx, caller: Releaser) -> OrderView:
     """Take the risk of what the order is held for: it is confirmed, or held for what the other checks find now."""
     order = await acceptance.release(tx, order_id, body.reason, by=caller.subject)
-    lines = await store.list_lines(tx.conn, [order.id])
-    return OrderView.of(order, lines[order.id])
+    return await view_of(tx.conn, order)

@@ -6,7 +6,6 @@ A fact never changes and never refers to a row, so facts may come in any order, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -103,9 +102,3 @@ def fact_of(event: Event, event_id: UUID, occurred_at: datetime) -> Fact | None:
         occurred_at=occurred_at,
         data=event.model_dump(mode="json", include=dict(kind.kept)),
     )
-
-
-def sums(found: Mapping[str, Decimal] | None) -> dict[str, Decimal]:
-    """What was handed over of a line, what came back, and what the customer has."""
-    handed_over, returned = (found["handed_over"], found["returned"]) if found else (Decimal(0), Decimal(0))
-    return {"handed_over": handed_over, "returned": returned, "delivered": handed_over - returned}

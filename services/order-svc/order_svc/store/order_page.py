@@ -96,22 +96,6 @@ async def tickets_view(conn: Connection, order_id: UUID, limit: int) -> list[Any
     )
 
 
-async def line_sums_view(conn: Connection, order_id: UUID) -> list[Any]:
-    """Per line what was handed over and what came back, over the order's life."""
-    return await conn.fetch(
-        """
-        SELECT (line->>'line_id')::uuid AS line_id,
-               coalesce(sum((line->>'quantity')::numeric) FILTER (WHERE f.topic <> 'delivery.returned'), 0) AS handed_over,
-               coalesce(sum((line->>'quantity')::numeric) FILTER (WHERE f.topic = 'delivery.returned'), 0) AS returned
-        FROM order_fact f, jsonb_array_elements(f.data->'lines') AS line
-        WHERE f.about = $1 AND (f.topic IN ('delivery.handed_over', 'delivery.returned')
-                                OR f.topic = 'delivery.completed' AND NOT (f.data->>'parts_told')::boolean)
-        GROUP BY 1
-        """,
-        order_id,
-    )
-
-
 async def timeline_view(
     conn: Connection, order_id: UUID, contract_id: UUID, *, after: tuple[datetime, str] | None, limit: int
 ) -> list[Any]:
@@ -135,18 +119,4 @@ async def timeline_view(
         ORDER BY at, key COLLATE "C" LIMIT $5
         """,
         *(order_id, contract_id, at, key, limit),
-    )
-
-
-async def axes_view(conn: Connection, order_ids: Sequence[UUID]) -> list[Any]:
-    """Per order what was taken back of what was invoiced, without tax, and the first and the latest day promised by delivery."""
-    return await conn.fetch(
-        """
-        SELECT about AS order_id, sum((data->'net'->>'amount')::numeric) FILTER (WHERE topic = 'invoice.credited') AS credited_net,
-               (array_agg((data->>'promised_on')::date ORDER BY nth, occurred_at) FILTER (WHERE topic = 'delivery.promised'))[1] AS first_on,
-               (array_agg((data->>'promised_on')::date ORDER BY nth DESC, occurred_at DESC) FILTER (WHERE topic = 'delivery.promised'))[1]
-                   AS latest_on
-        FROM order_fact WHERE about = ANY($1::uuid[]) AND topic IN ('invoice.credited', 'delivery.promised') GROUP BY about
-        """,
-        list(order_ids),
     )
