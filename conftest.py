@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from ltc_cli.stack.infra import Containers, Infra, watch
 
 pytest_plugins = ["ltc_chassis.testing", "ltc_chassis.testing_mail"]
+# How fast examples are drawn says how busy the machine is, and nothing about what is tested.
+settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ async def test_the_rest_is_cancelled_after_a_part_was_delivered_and_the_order_en
     change_id = UUID(reply.json()["change"]["change_id"])
     await deliver(consumers, decided(order_id(order), change_id, (pump, "2")))
     now = await read(client, order)
-    assert (sizes(now), now["net"]["amount"], now["percent_delivered"]) == ([("PUMP-7", "2")], "668.83", "100.00")
+    assert (sizes(now), now["net"]["amount"], now["percent_delivered"]) == ([("PUMP-7", "2")], "668.83", "100")
     await deliver(consumers, completed(order_id(order)), occurred_at=NOW + timedelta(hours=1))
     assert (await read(client, order))["state"] == "fulfilled"
     assert await reserved(client) == [("PUMP-7", "7", "0")]
