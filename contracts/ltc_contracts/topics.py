@@ -122,7 +122,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic("erp", e.ErpOrderPlaced, "order"),
     _topic("erp", e.ErpStockChanged, "order"),
     _topic("erp", e.ErpCustomerChanged, "order"),
-    _topic("mes", e.MesProductionProgressed),
+    _topic("mes", e.MesProductionProgressed, "delivery"),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -151,4 +151,5 @@ def test_topics_have_one_owner_a_past_participle_and_known_readers() -> None:
         "order.confirmed",
         "order.cancellation_requested",
         "order.change_requested",
+        "mes.production_progressed",
     ]

@@ -1,11 +1,11 @@
-"""Kafka in: what the order says about a delivery."""
+"""Kafka in: what the order says about a delivery, and the shop floor about its production."""
 
 from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
-from ltc_contracts.events import OrderCancellationRequested, OrderChangeRequested, OrderConfirmed
+from ltc_contracts.events import MesProductionProgressed, OrderCancellationRequested, OrderChangeRequested, OrderConfirmed
 
-from delivery_svc.handlers import changes, deliveries
+from delivery_svc.handlers import changes, deliveries, production_news
 
 consumers = Consumers()
 
@@ -26,3 +26,9 @@ async def order_cancellation_requested(tx: Transaction, event: OrderCancellation
 async def order_change_requested(tx: Transaction, event: OrderChangeRequested, _: Envelope) -> None:
     """The order shall become another."""
     await changes.decide_change(tx, event)
+
+
+@consumers.on(MesProductionProgressed)
+async def mes_production_progressed(tx: Transaction, event: MesProductionProgressed, _: Envelope) -> None:
+    """An MES tells how far a job is."""
+    await production_news.learn(tx, event)

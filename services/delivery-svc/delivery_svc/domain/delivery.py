@@ -201,12 +201,17 @@ def progress(delivery: Delivery, percent: Decimal, note: str | None, now: dateti
     return replace(begun, percent=percent, note=note or delivery.note), [event]
 
 
-def decide_cancellation(delivery: Delivery, reason: str, requested_at: datetime, now: datetime) -> Decision:
-    """The customer wants out: granted before anything has begun, else refused, on record. After the end it is too late."""
+def decide_cancellation(
+    delivery: Delivery, reason: str, requested_at: datetime, now: datetime, *, made: bool = False
+) -> Decision:
+    """The customer wants out: granted before anything has begun or was `made` for them, else refused, on record.
+
+    After the end it is too late.
+    """
     decided = delivery.cancellation
     if delivery.state not in OPEN or (decided is not None and requested_at <= decided.requested_at):
         return delivery, []
-    if delivery.state == "in_progress":
+    if delivery.state == "in_progress" or made:
         refused = Cancellation(state="refused", reason=reason, requested_at=requested_at, decided_at=now)
         return touch(replace(delivery, cancellation=refused), now), []
     granted = Cancellation(state="granted", reason=reason, requested_at=requested_at, decided_at=now)

@@ -33,7 +33,8 @@ async def decide_cancellation(tx: Transaction, event: OrderCancellationRequested
     delivery = await deliveries.get_delivery_of_order_for_update(tx.conn, event.order_id)
     if delivery is None:
         raise DeliveryNotKnownYet(event.order_id)
-    decided = await save(tx, delivery, rules.decide_cancellation(delivery, event.reason, requested_at, tx.now))
+    made = await production.why_not(tx, delivery.id, {}) is not None
+    decided = await save(tx, delivery, rules.decide_cancellation(delivery, event.reason, requested_at, tx.now, made=made))
     if decided.state == "cancelled" and delivery.state != "cancelled":
         await planning.cancel_plan(tx, decided, event.reason)
 

@@ -27,7 +27,7 @@ def test_the_service_consumes_exactly_the_topics_it_is_a_reader_of() -> None:
 
 def test_what_we_tell_is_what_we_own() -> None:
     ours = {topic.name for topic in owned_by("delivery")}
-    assert {name for name in ours if name.startswith(("delivery.", "ticket."))} == {
+    assert {name for name in ours if name.startswith(("delivery.", "production.", "ticket."))} == {
         "delivery.promised",
         "delivery.progressed",
         "delivery.completed",
@@ -36,6 +36,7 @@ def test_what_we_tell_is_what_we_own() -> None:
         "delivery.failed",
         "delivery.returned",
         "delivery.change_decided",
+        *(f"production.{what}" for what in ("ordered", "changed", "cancelled", "completed", "failed")),
         "ticket.opened",
         "ticket.assigned",
         "ticket.responded",

@@ -9,6 +9,8 @@ from ltc_chassis.testing import Deliver, KeyPair
 from ltc_chassis.testing_mail import MailServer
 from ltc_chassis.testing_readme import Example, examples, run
 
+from delivery_svc.consumers import consumers
+from delivery_svc.tests import shop
 from delivery_svc.tests.desk import Desk, Send
 from delivery_svc.tests.rig import plan
 from delivery_svc.tests.test_inbound_mails import letter
@@ -69,6 +71,15 @@ class Reader:
 
     async def _order(self, _: Example) -> str:
         return str((await plan(self.deliver, self.client))["order_id"])
+
+    async def _production(self, _: Example) -> str:
+        return str((await shop.ordered(self.deliver, self.client))["id"])
+
+    async def _stuck(self, example: Example) -> str:
+        """A production that the shop floor aborted."""
+        production_id = await self._production(example)
+        await self.deliver(consumers, shop.report({"id": production_id}, -1, state="Aborted"))
+        return production_id
 
     async def _ticket(self, _: Example) -> str:
         return str((await self.desk.open())["id"])
