@@ -34,8 +34,8 @@ async def learn(tx: Transaction, told: MesProductionProgressed) -> None:
     if decision[0] == before:
         return
     await save_production(tx, before, decision)
-    # Figures that are restated after the end move nothing any more.
-    if delivery.state in deliveries.OPEN and (before.state in rules.OPEN or decision[0].state != before.state):
+    # Figures of a job that are restated after it was complete, or cancelled, move nothing any more.
+    if delivery.state in deliveries.OPEN and (before.state in rules.OPEN or before.state == "failed"):
         await _go_on(tx, delivery, decision[0])
 
 

@@ -197,6 +197,22 @@ async def test_what_comes_out_short_is_ordered_anew_and_counts_together(
     assert len(await productions(client, first)) == 2
 
 
+async def test_pieces_that_are_there_after_all_are_not_made_again(
+    make: Make, deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions, clock: FixedClock
+) -> None:
+    first = await make()
+    clock.set(at(9))
+    await deliver(consumers, report(first, 3, 7, state="Ended"))
+    await deliver(consumers, report(first, 4, 8, state="Ended", reason="one was counted as scrap"))
+    _, second = await productions(client, first)
+    assert second["quantity"] == "2"
+    await deliver(consumers, report(first, 5, 10, state="Ended"))
+    assert [each["state"] for each in await productions(client, first)] == ["failed", "cancelled"]
+    assert (await steps(client, first))[0]["state"] == "done"
+    topics = [item.topic for item in named(await emitted(), "production.")]
+    assert topics[2:] == ["production.ordered", "production.changed", "production.cancelled"]
+
+
 async def test_after_three_times_short_or_an_abort_a_person_decides(
     make: Make, deliver: Deliver, client: httpx.AsyncClient, clock: FixedClock
 ) -> None:
