@@ -3,7 +3,16 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Timer
 
-from delivery_svc.handlers import handovers, inbound_mails, service_desk, survey_asks, survey_triggers, ticket_clocks, tickets
+from delivery_svc.handlers import (
+    handovers,
+    inbound_mails,
+    notices,
+    service_desk,
+    survey_asks,
+    survey_triggers,
+    ticket_clocks,
+    tickets,
+)
 from delivery_svc.settings import Settings
 
 
@@ -27,6 +36,11 @@ async def empty_inbound(tx: Transaction) -> int:
     return await inbound_mails.empty_old(tx, keep_days=tx.settings_as(Settings).inbound_keep_days, limit=200)
 
 
+async def tell_deliveries(tx: Transaction) -> int:
+    """What customers are to be told of their deliveries."""
+    return await notices.tell_waiting(tx, limit=50)
+
+
 async def ask_surveys(tx: Transaction) -> int:
     """People to ask, to remind, or whose time to answer is over."""
     return await survey_asks.work_due(tx, limit=50)
@@ -47,6 +61,7 @@ TIMERS = [
     Timer("tell-tickets", tell_tickets, every=1.0),
     Timer("close-tickets", close_tickets, every=5.0),
     Timer("assign-tickets", assign_tickets, every=1.0),
+    Timer("tell-deliveries", tell_deliveries, every=1.0),
     Timer("ask-surveys", ask_surveys, every=1.0),
     Timer("survey-rounds", survey_rounds, every=60.0),
     Timer("empty-inbound", empty_inbound, every=60.0),

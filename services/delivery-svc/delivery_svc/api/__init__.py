@@ -5,6 +5,7 @@ from delivery_svc.api import (
     fulfilment,
     handovers,
     inbound_mails,
+    notices,
     productions,
     proofs,
     returns,
@@ -16,6 +17,7 @@ from delivery_svc.api import (
     ticket_erasures,
     ticket_pages,
     tickets,
+    tracking_pages,
 )
 
 ROUTERS = (
@@ -24,6 +26,7 @@ ROUTERS = (
     proofs.router,
     returns.router,
     fulfilment.router,
+    notices.router,
     productions.router,
     tickets.router,
     service_desk.router,
@@ -34,4 +37,5 @@ ROUTERS = (
     ticket_erasures.router,
     ticket_pages.router,
     survey_pages.router,
+    tracking_pages.router,
 )

@@ -101,7 +101,7 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """One version of the day promised."""
+    """One version of the day promised; `reason` is why it was another one than before, as the customer is told."""
 
     version: int
     promised_on: date

@@ -10,7 +10,7 @@ from ltc_contracts.events import OrderCancellationRequested, OrderConfirmed
 
 from delivery_svc.domain import delivery as rules
 from delivery_svc.domain.delivery import Delivery, DeliveryNotKnownYet
-from delivery_svc.handlers import planning, production
+from delivery_svc.handlers import notices, planning, production
 from delivery_svc.handlers.journal import announce, delivery_for_update, save
 from delivery_svc.store import deliveries, plans
 
@@ -25,6 +25,7 @@ async def plan_delivery(tx: Transaction, order: OrderConfirmed, *, flow_id: UUID
         await plans.insert_plan(tx.conn, delivery.id, plan)
         await deliveries.insert_promise(tx.conn, delivery)
         announce(tx, delivery, events)
+        await notices.note(tx, delivery, events)
         await production.follow_plan(tx, delivery, plan)
 
 

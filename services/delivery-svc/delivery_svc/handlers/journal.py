@@ -9,7 +9,7 @@ from ltc_contracts.events import DeliveryPromised, Event
 
 from delivery_svc.domain.delivery import Decision, Delivery, DeliveryNotFound
 from delivery_svc.domain.plan import Plan
-from delivery_svc.handlers import production, survey_triggers
+from delivery_svc.handlers import notices, production, survey_triggers
 from delivery_svc.store import deliveries, plans
 
 
@@ -30,6 +30,7 @@ async def save(tx: Transaction, before: Delivery, decision: Decision, *, occurre
         reason = next((event.reason for event in events if isinstance(event, DeliveryPromised)), None)
         await deliveries.insert_promise(tx.conn, delivery, reason)
     announce(tx, delivery, events, occurred_at)
+    await notices.note(tx, delivery, events)
     if delivery.state == "completed" != before.state:
         await survey_triggers.delivery_completed(tx, delivery)
     return delivery

@@ -13,6 +13,7 @@ from ltc_contracts.errors import DomainError, WrongTransition
 
 from delivery_svc.domain import survey as rules
 from delivery_svc.domain.delivery import Delivery
+from delivery_svc.domain.notice import language_of
 from delivery_svc.domain.survey import Language, Survey, Trigger
 from delivery_svc.domain.survey_ask import Ask
 from delivery_svc.domain.ticket import Ticket
@@ -21,8 +22,6 @@ from delivery_svc.store import survey_asks
 from delivery_svc.store import surveys as store
 from delivery_svc.store.surveys import Candidate
 
-# Where customers of these countries say nothing else, they are asked in Chinese.
-_CHINESE = frozenset({"CN", "HK", "MO", "TW"})
 _PAGE = 200
 
 
@@ -48,7 +47,7 @@ async def delivery_completed(tx: Transaction, delivery: Delivery) -> None:
             delivery.customer.email,
             key=f"delivery/{delivery.id}",
             name=delivery.customer.name,
-            language=_language(delivery.customer.country),
+            language=language_of(delivery.customer.country),
             flow_id=delivery.flow_id,
             number=delivery.order_number,
             customer_id=delivery.customer.customer_id,
@@ -197,14 +196,10 @@ def _about(customer: Candidate) -> dict[str, Any]:
     """On the flow of their latest order, by which channel and campaign of the customer are known."""
     return {
         "name": customer.name,
-        "language": _language(customer.country),
+        "language": language_of(customer.country),
         "flow_id": customer.flow_id,
         "customer_id": customer.customer_id,
     }
-
-
-def _language(country: str) -> Language:
-    return "zh" if country in _CHINESE else "en"
 
 
 def _is_address(email: str) -> bool:

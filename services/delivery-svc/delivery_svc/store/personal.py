@@ -32,6 +32,11 @@ TABLES: Mapping[str, Table] = {
             **dict.fromkeys(("note", "cancellation_reason"), _OF_GOODS),
         },
     ),
+    "delivery_notice": Table(
+        rows=_DELIVERED,
+        plain="id delivery_id kind fact state reason language template_version created_at settled_at",
+        personal={"data": keep("part of the record of a delivery: what its customer was told of it")},
+    ),
     "delivery_line": Table(
         plain="delivery_id position line_id sku description quantity unit_price price_currency base_quantity discount_percent "
         "tax_category tax_rate net_amount net_currency handed_over returned replaced closed dropped over_percent under_percent "
@@ -79,6 +84,7 @@ TABLES: Mapping[str, Table] = {
             "sender": EMPTY,
         },
     ),
+    "notice_template": Table(plain="kind language version subject text active changed_at", staff="changed_by"),
     "production": Table(
         rows=_DELIVERED,
         plain="id flow_id version number delivery_id order_id order_number line_id step_id sku description quantity needed_by priority "

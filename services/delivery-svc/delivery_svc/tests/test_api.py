@@ -147,7 +147,7 @@ async def test_every_promise_is_kept_and_told(
 ) -> None:
     delivery = await plan(deliver, client)
     clock.advance(days=2)
-    reply = await post(client, delivery, "promise", {"promised_on": "2026-01-20"})
+    reply = await post(client, delivery, "promise", {"promised_on": "2026-01-20", "reason": "The ship is late."})
     assert (reply.status_code, reply.json()["promised_on"], reply.json()["promise_version"]) == (200, "2026-01-20", 2)
     assert (await post(client, delivery, "promise", {"promised_on": "2026-01-20"})).json() == reply.json()
     clock.advance(days=1)
@@ -155,15 +155,16 @@ async def test_every_promise_is_kept_and_told(
     assert (await client.get(f"/v1/deliveries/{delivery['id']}/promises")).json() == {
         "items": [
             {"version": 1, "promised_on": "2026-01-15", "promised_at": "2026-01-01T00:00:00Z", "reason": None},
-            {"version": 2, "promised_on": "2026-01-20", "promised_at": "2026-01-03T00:00:00Z", "reason": None},
+            {"version": 2, "promised_on": "2026-01-20", "promised_at": "2026-01-03T00:00:00Z", "reason": "The ship is late."},
             {"version": 3, "promised_on": "2026-01-10", "promised_at": "2026-01-04T00:00:00Z", "reason": None},
         ]
     }
     events = await emitted()
-    assert [(item.event.promise_version, str(item.event.promised_on)) for item in events] == [
-        (1, "2026-01-15"),
-        (2, "2026-01-20"),
-        (3, "2026-01-10"),
+    told = [(item.event.promise_version, str(item.event.promised_on), str(item.event.was), item.event.reason) for item in events]
+    assert told == [
+        (1, "2026-01-15", "None", None),
+        (2, "2026-01-20", "2026-01-15", "The ship is late."),
+        (3, "2026-01-10", "2026-01-20", None),
     ]
 
 
