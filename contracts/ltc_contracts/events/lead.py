@@ -276,13 +276,18 @@ class CampaignSpendRecorded(Event):
 
 
 class PersonErased(Event):
-    """A person's data was erased in lead-svc; readers erase theirs that hangs on these leads. Nothing personal is on it."""
+    """A person's data was erased in lead-svc; readers erase theirs that hangs on these leads, or flows. Nothing personal is on it."""
 
     TOPIC: ClassVar[str] = "person.erased"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "erasure_id"
 
     erasure_id: UUID
     lead_ids: Annotated[tuple[UUID, ...], Field(max_length=10_000)]
+    # 1.1
+    flow_ids: Annotated[
+        tuple[UUID, ...], Field(max_length=10_000, description="of these leads, for who knows flows and no leads")
+    ] = ()
 
 
 class LeadFirstResponded(Event):

@@ -307,7 +307,7 @@ STEPS: list[Step] = [
         ),
         "lead", 0.75, FLOW, 3, None,
     ),
-    (e.PersonErased(erasure_id=uid(14, 3), lead_ids=(LEAD, uid(14, 1))), "lead", 90, None, 1, None),
+    (e.PersonErased(erasure_id=uid(14, 3), lead_ids=(LEAD, uid(14, 1)), flow_ids=(FLOW, uid(14, 2))), "lead", 90, None, 1, None),
     (
         e.LeadRecycled(
             lead_id=OTHER["lead"], code="not_now", reason="no budget this year", disqualified_at=START + timedelta(days=1)

@@ -25,6 +25,7 @@ from ltc_contracts.events import (
     InvoicePaid,
     PaymentAllocated,
     PaymentRefunded,
+    PersonErased,
     QuoteAccepted,
     QuoteSent,
     TicketMerged,
@@ -33,7 +34,7 @@ from ltc_contracts.events import (
     TicketResolved,
 )
 
-from order_svc.handlers import acceptance, changes, credit, order_page, orders, stock
+from order_svc.handlers import acceptance, changes, credit, erasure, order_page, orders, stock
 
 consumers = Consumers()
 
@@ -146,6 +147,12 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: En
     """The customer owes it again."""
     await credit.record_refund(tx, event, envelope.occurred_at)
     await order_page.record(tx, event, envelope)
+
+
+@consumers.on(PersonErased)
+async def person_erased(tx: Transaction, event: PersonErased, _: Envelope) -> None:
+    """A person is forgotten."""
+    await erasure.erase_person(tx, event)
 
 
 async def told(tx: Transaction, event: Event, envelope: Envelope) -> None:

@@ -145,7 +145,7 @@ async def erase_due(tx: Transaction) -> int:
     outcome = await _erase(tx, request, known)
     ids = [lead.id for lead in known.person.leads]
     if ids:
-        tx.emit(PersonErased(erasure_id=request.id, lead_ids=tuple(ids)), flow_id=None)
+        tx.emit(PersonErased(erasure_id=request.id, lead_ids=tuple(ids), flow_ids=tuple(known.who.flows)), flow_id=None)
     request = rules.closed(request, "finish", tx.now, outcome={"leads": len(ids), "rows": outcome})
     await store.save_request(tx.conn, request)
     await store.insert_move(tx.conn, request.id, "finish", by="timer", now=tx.now)

@@ -56,6 +56,7 @@ async def test_nothing_of_a_person_is_left_anywhere_and_the_lead_stays_as_a_row(
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     [event] = [each for each in await emitted() if each.topic == "person.erased"]
     assert (str(event.event.erasure_id), len(event.event.lead_ids)) == (done["id"], 2)
+    assert before["flow_id"] in {str(flow_id) for flow_id in event.event.flow_ids}
     assert done["outcome"]["leads"] == 2
     assert (done["preview"], done["lead_ids"]) == (None, [])
 

@@ -27,9 +27,10 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One event as the page keeps it; `data` is a part of its payload, under the same names."""
+    """One event as the page keeps it; `data` is a part of its payload, under the same names. `flow_id` is only known on its way in."""
 
     about: UUID
+    flow_id: UUID | None
     topic: str
     fact_id: UUID
     nth: int
@@ -88,7 +89,7 @@ KINDS: Mapping[type[Event], Kind] = {
 }
 
 
-def fact_of(event: Event, event_id: UUID, occurred_at: datetime) -> Fact | None:
+def fact_of(event: Event, event_id: UUID, occurred_at: datetime, flow_id: UUID | None) -> Fact | None:
     """The fact of an event; None for one about no order (a ticket of nobody, money on account)."""
     kind = KINDS[type(event)]
     about = getattr(event, kind.about)
@@ -96,6 +97,7 @@ def fact_of(event: Event, event_id: UUID, occurred_at: datetime) -> Fact | None:
         return None
     return Fact(
         about=about,
+        flow_id=flow_id,
         topic=event.TOPIC,
         fact_id=getattr(event, kind.fact) if kind.fact else event_id,
         nth=getattr(event, kind.nth) if kind.nth else 0,

@@ -11,12 +11,19 @@ from order_svc.domain.order_page import Fact
 
 
 async def insert_facts(conn: Connection, facts: Sequence[Fact]) -> None:
-    """Each once, whatever was told again; in one order, so that two writers never wait for each other in a circle."""
+    """Each once, whatever was told again; in one order, so that two writers never wait for each other in a circle.
+
+    Of a flow whose person was erased nothing that somebody wrote is kept.
+    """
     rows = sorted(facts, key=lambda fact: (fact.about, fact.topic, fact.fact_id, fact.nth))
     await conn.execute(
         """
         INSERT INTO order_fact (about, topic, fact_id, nth, occurred_at, data)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::jsonb[])
+        SELECT f.about, f.topic, f.fact_id, f.nth, f.occurred_at,
+               CASE WHEN e.flow_id IS NULL THEN f.data ELSE without_person(f.topic, f.data) END
+        FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::jsonb[], $7::uuid[])
+             AS f (about, topic, fact_id, nth, occurred_at, data, flow_id)
+        LEFT JOIN erased_flow e ON e.flow_id = f.flow_id
         ON CONFLICT DO NOTHING
         """,
         [fact.about for fact in rows],
@@ -25,6 +32,7 @@ async def insert_facts(conn: Connection, facts: Sequence[Fact]) -> None:
         [fact.nth for fact in rows],
         [fact.occurred_at for fact in rows],
         [fact.data for fact in rows],
+        [fact.flow_id for fact in rows],
     )
 
 
