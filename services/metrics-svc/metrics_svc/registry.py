@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 DIMENSIONS = ("channel", "source", "campaign", "owner", "team", "region", "product", "segment", "country")
 # The facts each number is made of, so that it can be opened to the events behind it.
+_FULFILMENT = ("ordered", "changed", "cancelled", "handed", "returned", "delivered")
 KINDS = {
     "funnel": ("lead", "qualified", "opportunity", "quoted", "won", "ordered", "delivered", "invoiced", "paid"),
     "lead_conversion_rate": ("lead", "opportunity"),
@@ -15,11 +16,11 @@ KINDS = {
     "win_rate": ("won", "lost"),
     "deals": ("won", "lost"),
     "sales_cycle": ("won",),
-    "order_processing_time": ("contracted", "ordered", "delivered"),
+    "order_processing_time": ("contracted", "ordered", "handed", "delivered"),
     "on_time_delivery": ("delivered",),
-    "otif": ("ordered", "delivered", "cancelled"),
-    "on_time": ("ordered", "delivered", "cancelled"),
-    "in_full": ("ordered", "delivered", "cancelled"),
+    "otif": _FULFILMENT,
+    "on_time": _FULFILMENT,
+    "in_full": _FULFILMENT,
     "on_time_collection": ("invoiced", "allocated", "credited"),
     "outstanding": ("invoiced", "allocated", "credited", "refunded"),
     "overdue_amount": ("invoiced", "allocated", "credited", "refunded"),
