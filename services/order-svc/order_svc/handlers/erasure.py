@@ -15,13 +15,13 @@ _SHORTEST = 6
 async def erase_person(tx: Transaction, event: PersonErased) -> None:
     """What people wrote about holds, changes, cancellations and deliveries of the person's orders, and stored answers to requests.
 
-    An order is the person's when it is on the flow of one of their leads. Words that come later are not written down.
+    An order is the person's when it, or its subscription, is on the flow of one of their leads. Words that come later are not written down.
     """
     if not event.flow_ids:
         return
-    await erasure.insert_erased_flows(tx.conn, event.flow_ids, tx.now)
-    emails = await erasure.lock_orders(tx.conn, event.flow_ids)
-    who = Who(leads=event.lead_ids, flows=event.flow_ids, emails=sorted({each for each in emails if len(each) >= _SHORTEST}))
+    flows, emails = await erasure.lock_orders(tx.conn, event.flow_ids)
+    await erasure.insert_erased_flows(tx.conn, flows, tx.now)
+    who = Who(leads=event.lead_ids, flows=flows, emails=[each for each in emails if len(each) >= _SHORTEST])
     await tx.flush()
     await personal.redact_events(tx.conn, who.flows)
     await personal.erase(tx.conn, TABLES, who)

@@ -14,9 +14,15 @@ async def insert_erased_flows(conn: Connection, flow_ids: Sequence[UUID], now: d
     )
 
 
-async def lock_orders(conn: Connection, flow_ids: Sequence[UUID]) -> list[str]:
-    """Lock the orders of these flows, in one order; the addresses of their customers, in lower case."""
+async def lock_orders(conn: Connection, flow_ids: Sequence[UUID]) -> tuple[list[UUID], list[str]]:
+    """Lock the orders on these flows and those of subscriptions on them, in one order: their flows, and their customers' addresses."""
     rows = await conn.fetch(
-        "SELECT customer_email FROM sales_order WHERE flow_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(flow_ids)
+        """
+        SELECT flow_id, customer_email FROM sales_order
+        WHERE flow_id = ANY($1::uuid[]) OR subscription_id IN (SELECT id FROM subscription WHERE flow_id = ANY($1::uuid[]))
+        ORDER BY id FOR UPDATE
+        """,
+        list(flow_ids),
     )
-    return sorted({row["customer_email"].strip().lower() for row in rows if row["customer_email"]})
+    emails = {row["customer_email"].strip().lower() for row in rows if row["customer_email"]}
+    return sorted({row["flow_id"] for row in rows} | set(flow_ids)), sorted(emails)
