@@ -11,7 +11,7 @@ from ltc_cli.company.feed import EventFeed
 from ltc_cli.company.suite import Json, Refused, Suite
 
 Way = Literal["delivered", "prepaid", "cancelled", "prepaid_cancelled", "raced"]
-WAYS: tuple[Way, ...] = ("delivered", "delivered", "cancelled", "raced")
+WAYS: tuple[Way, ...] = ("delivered", "delivered", "prepaid", "cancelled", "prepaid_cancelled", "raced")
 PRICES = {"MUG": Decimal("12.90"), "SHIRT": Decimal("24.95"), "POSTER": Decimal("8.33")}
 
 

@@ -1,6 +1,8 @@
 """Kafka in: what was ordered and delivered, changed, cancelled and came back."""
 
-from ltc_chassis.consumer import Consumers
+from collections.abc import Sequence
+
+from ltc_chassis.consumer import Arrived, Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (
@@ -24,10 +26,11 @@ async def order_confirmed(tx: Transaction, event: OrderConfirmed, envelope: Enve
     await orders.record_confirmation(tx, event, flow_id=envelope.flow_id)
 
 
-@consumers.on(DeliveryPromised)
-async def delivery_promised(tx: Transaction, event: DeliveryPromised, _: Envelope) -> None:
-    """A prepaid order is invoiced."""
-    await orders.record_promise(tx, event)
+@consumers.together(DeliveryPromised)
+async def delivery_promised(tx: Transaction, told: Sequence[Arrived[DeliveryPromised]]) -> None:
+    """Orders have a delivery now: those that are prepaid are invoiced."""
+    turns = {each.event.order_id: each.turn for each in told}
+    await orders.record_promises(tx, {each.event.order_id: each.event.delivery_id for each in told}, turns)
 
 
 @consumers.on(OrderChanged)

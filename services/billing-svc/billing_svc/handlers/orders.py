@@ -1,10 +1,12 @@
 """What is told of an order as a whole, and what follows from it: invoices of prepaid orders, and credit notes."""
 
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_contracts.events import DeliveryPromised, OrderChanged, OrderConfirmed
+from ltc_contracts.events import OrderChanged, OrderConfirmed
 
 from billing_svc.domain import billed_order as rules
 from billing_svc.domain import occasion as occasions
@@ -14,6 +16,9 @@ from billing_svc.handlers import credits
 from billing_svc.handlers.journal import issue
 from billing_svc.store import credits as credit_store
 from billing_svc.store import invoices, orders
+
+# What is announced `with turn(tx):` was caused by one event of several that are handled together.
+Turn = Callable[[Transaction], AbstractContextManager[object]]
 
 
 async def record_confirmation(tx: Transaction, event: OrderConfirmed, *, flow_id: UUID | None) -> None:
@@ -27,11 +32,11 @@ async def record_confirmation(tx: Transaction, event: OrderConfirmed, *, flow_id
         await settle(tx, event.order_id)
 
 
-async def record_promise(tx: Transaction, event: DeliveryPromised) -> None:
-    """The order has a delivery now, which its invoice names."""
-    await orders.lock_order(tx.conn, event.order_id, tx.now)
-    if await orders.save_delivery(tx.conn, event.order_id, event.delivery_id):
-        await settle(tx, event.order_id)
+async def record_promises(tx: Transaction, deliveries: Mapping[UUID, UUID], turns: Mapping[UUID, Turn]) -> None:
+    """Orders have deliveries now, which their invoices name; both by order. Those that are prepaid and confirmed are invoiced."""
+    for order_id in await orders.save_deliveries(tx.conn, deliveries, tx.now):
+        with turns[order_id](tx):
+            await settle(tx, order_id)
 
 
 async def record_fact(tx: Transaction, fact: Fact) -> None:

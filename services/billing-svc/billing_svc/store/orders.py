@@ -1,6 +1,6 @@
 """SQL of what billing knows of orders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -35,12 +35,18 @@ async def save_confirmed(conn: Connection, event: OrderConfirmed, flow_id: UUID 
     return bool(status == "UPDATE 1")
 
 
-async def save_delivery(conn: Connection, order_id: UUID, delivery_id: UUID) -> bool:
-    """Which delivery an order has; False when it is known already. The order is locked."""
-    status = await conn.execute(
-        "UPDATE billed_order SET delivery_id = $2 WHERE order_id = $1 AND delivery_id IS NULL", order_id, delivery_id
+async def save_deliveries(conn: Connection, deliveries: Mapping[UUID, UUID], now: datetime) -> list[UUID]:
+    """Which delivery each order has, the first that is told; locks the orders, and returns those that are prepaid and confirmed."""
+    rows = await conn.fetch(
+        """
+        INSERT INTO billed_order AS b (order_id, delivery_id, created_at)
+        SELECT t.order_id, t.delivery_id, $3 FROM unnest($1::uuid[], $2::uuid[]) AS t (order_id, delivery_id) ORDER BY t.order_id
+        ON CONFLICT (order_id) DO UPDATE SET delivery_id = coalesce(b.delivery_id, excluded.delivery_id)
+        RETURNING b.order_id, b.confirmed IS NOT NULL AS prepaid
+        """,
+        *(list(deliveries.keys()), list(deliveries.values()), now),
     )
-    return bool(status == "UPDATE 1")
+    return [row["order_id"] for row in rows if row["prepaid"]]
 
 
 async def is_prepaid(conn: Connection, order_id: UUID) -> bool:
