@@ -103,7 +103,7 @@ async def delivery_change_decided(tx: Transaction, event: DeliveryChangeDecided,
 @consumers.on(DeliveryCompleted)
 async def delivery_completed(tx: Transaction, event: DeliveryCompleted, envelope: Envelope) -> None:
     """The order is fulfilled."""
-    await orders.record_completion(tx, event.order_id, event.delivery_id, envelope.occurred_at)
+    await orders.record_completion(tx, event, envelope.occurred_at)
     await order_page.record(tx, event, envelope)
 
 

@@ -39,16 +39,27 @@ def progress(order: Order, percent: Decimal, now: datetime, at: datetime | None 
     return order, changes
 
 
-def fulfil(order: Order, delivery_id: UUID, now: datetime, at: datetime | None = None) -> Decision:
-    """Everything was delivered. A cancellation still undecided is refused by reality; an order already paid closes at once."""
+def hand_over(order: Order, net: Money, now: datetime) -> Decision:
+    """The customer has a part, which is to be invoiced. Call once per hand-over; those that are told late may be the last that was missing."""
+    order = touch(replace(order, handed_net=order.handed_net + net, handovers=order.handovers + 1), now)
+    return close_when_done(order, now)
+
+
+def fulfil(
+    order: Order, delivery_id: UUID, now: datetime, at: datetime | None = None, *, handovers: int | None = None
+) -> Decision:
+    """Everything was delivered, by so many hand-overs (None: it was not told in parts).
+
+    A cancellation still undecided is refused by reality; an order already settled closes at once.
+    """
     if order.state in DELIVERED:
         return order, []
     order, refused = refuse_cancellation(order, "everything was delivered", now)
     times = replace(order.milestones, delivered_at=at or now)
-    order = replace(order, delivery_id=delivery_id, percent_delivered=Decimal(100), milestones=times)
+    order = replace(order, delivery_id=delivery_id, percent_delivered=Decimal(100), milestones=times, handovers_told=handovers)
     event = OrderFulfilled(order_id=order.id, number=order.number, delivery_id=delivery_id)
     order, fulfilled = move(order, "fulfilled", "fulfil", now, event=event)
-    order, closed = _close_when_done(order, now)
+    order, closed = close_when_done(order, now)
     return order, refused + fulfilled + closed
 
 
@@ -60,8 +71,14 @@ def has_left(order: Order) -> bool:
 def note_invoice(order: Order, gross: Money, net: Money, at: datetime, now: datetime) -> Decision:
     """A part of the order, or all of it, was invoiced. Call once per invoice."""
     times = replace(order.milestones, invoiced_at=_earliest(order.milestones.invoiced_at, at))
-    order = replace(order, invoiced=order.invoiced + gross, invoiced_net=order.invoiced_net + net, milestones=times)
-    return touch(order, now), []
+    order = replace(
+        order,
+        invoiced=order.invoiced + gross,
+        invoiced_net=order.invoiced_net + net,
+        unpaid=order.unpaid + 1,
+        milestones=times,
+    )
+    return close_when_done(touch(order, now), now)
 
 
 def note_credit(order: Order, gross: Money, net: Money, now: datetime, *, for_change: bool = False) -> Decision:
@@ -69,11 +86,13 @@ def note_credit(order: Order, gross: Money, net: Money, now: datetime, *, for_ch
     order = replace(order, credited=order.credited + gross)
     if for_change:
         order = replace(order, reduced=order.reduced + gross, reduced_net=order.reduced_net + net)
-    return touch(order, now), []
+    return close_when_done(touch(order, now), now)
 
 
 def settle(order: Order, gross: Money, now: datetime, at: datetime | None = None) -> Decision:
-    """An invoice of this order was paid in full: remember the money; a fulfilled order closes. Call once per invoice.
+    """Nothing is open on an invoice of this order any more: remember the money; a fulfilled order closes when all is settled.
+
+    Call once per invoice.
 
     Money is a fact in every state. What comes after `closed` adds to `collected` and closes nothing twice.
     """
@@ -81,12 +100,13 @@ def settle(order: Order, gross: Money, now: datetime, at: datetime | None = None
         raise CurrencyMismatch(f"order {order.number} is in {order.net.currency}, paid were {gross}", field="currency")
     collected = gross if order.collected is None else order.collected + gross
     times = replace(order.milestones, paid_at=_earliest(order.milestones.paid_at, at or now))
-    order = touch(replace(order, collected=collected, milestones=times), now)
-    return _close_when_done(order, now)
+    order = touch(replace(order, collected=collected, unpaid=order.unpaid - 1, milestones=times), now)
+    return close_when_done(order, now)
 
 
-def _close_when_done(order: Order, now: datetime) -> Decision:
-    if order.state != "fulfilled" or order.collected is None:
+def close_when_done(order: Order, now: datetime) -> Decision:
+    """Delivered, invoiced and paid: the deal is done. Ask again after whatever may have been the last that was missing."""
+    if order.state != "fulfilled" or order.collected is None or not order.settled:
         return order, []
     event = OrderClosed(order_id=order.id, number=order.number, collected=order.collected)
     return move(order, "closed", "close", now, event=event)

@@ -133,6 +133,8 @@ class Order:
 
     `gross`, `invoiced` (`invoiced_net` without tax) and `credited` are what it is worth, was claimed and was taken back;
     `reduced` (`reduced_net`) is what of that was taken back because the order was changed, so that it may be claimed anew.
+    `handed_net` is the worth of the `handovers` that were told, of `handovers_told` in all (None: not told in parts, or not yet);
+    `unpaid` counts the invoices that claim something still (below zero: paid before they were told).
     `waived` are checks that a person took the risk of. `lines_changed_at` is when delivery granted the last change.
     """
 
@@ -159,6 +161,10 @@ class Order:
     credited: Money
     reduced: Money
     reduced_net: Money
+    handed_net: Money
+    handovers: int = 0
+    handovers_told: int | None = None
+    unpaid: int = 0
     hold: Hold | None = None
     waived: frozenset[HoldReason] = frozenset()
     milestones: Milestones = Milestones()
@@ -176,6 +182,15 @@ class Order:
     @property
     def paid(self) -> bool:
         return self.collected is not None
+
+    @property
+    def settled(self) -> bool:
+        """What the customer got (or paid for in advance) is invoiced, all of it, and nothing of it is open; in whatever order it was told."""
+        if self.collected is None or self.unpaid != 0 or self.change is not None:
+            return False
+        if self.invoicing == "on_delivery" and self.handovers_told is not None:
+            return self.handovers >= self.handovers_told and self.handed_net <= self.invoiced_net
+        return self.net <= self.invoiced_net - self.reduced_net
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +250,7 @@ def receive(placement: Placement, *, order_id: UUID, flow_id: UUID, number: str,
         credited=nothing,
         reduced=nothing,
         reduced_net=nothing,
+        handed_net=nothing,
         created_at=now,
         updated_at=now,
     )

@@ -109,6 +109,8 @@ def position(order: Order) -> Position:
         return Position("stop_delivery", order.cancellation.requested_at)
     if order.change is not None:
         return Position("change", order.change.requested_at)
+    if order.state == "closed":
+        return Position("closed", max(filter(None, (confirmed_at, times.delivered_at, times.invoiced_at, times.paid_at))))
     since = confirmed_at
     for step in PLANS[order.invoicing]:
         done, at = _met(order, step)
@@ -127,7 +129,7 @@ def _met(order: Order, step: Step) -> tuple[bool, datetime | None]:
         return times.delivered_at is not None, times.delivered_at
     if step == "invoice":
         return times.invoiced_at is not None or times.paid_at is not None, times.invoiced_at
-    return times.paid_at is not None, times.paid_at
+    return order.settled, times.paid_at
 
 
 def ended(before: Position, after: Position, now: datetime, *, refused: bool = False) -> Ended | None:

@@ -9,7 +9,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.events import DeliveryChangeDecided, Line
 from ltc_contracts.money import Money
 
-from order_svc.domain import assessment, cancellation
+from order_svc.domain import assessment, cancellation, fulfilment
 from order_svc.domain import change as rules
 from order_svc.domain.assessment import NONE, Effects, Facts, Wish
 from order_svc.domain.change import AssessmentNotFound, Change, ChangeNotAllowed, ChangeNotKnownYet, ChangeOutdated, State
@@ -105,6 +105,7 @@ async def record_decision(tx: Transaction, event: DeliveryChangeDecided, at: dat
         await changes.save_change(tx.conn, change)
         await fit_reservations(tx, order.id, change.effects.before)
         await save(tx, before, (order, []), refused=True)
+        await save(tx, order, fulfilment.close_when_done(order, tx.now))
         return
     delivered = {part.line_id: part.quantity for part in event.delivered}
     order, change, told = rules.grant(before, change, delivered, event.promised_on, at, tx.now)
@@ -115,6 +116,7 @@ async def record_decision(tx: Transaction, event: DeliveryChangeDecided, at: dat
     if order.gross < before.gross:
         await credit.ask_recheck(tx.conn, order.customer.customer_id)
     tx.emit(told, flow_id=order.flow_id, sequence=order.version)
+    await save(tx, order, fulfilment.close_when_done(order, tx.now))
 
 
 async def _assess(tx: Transaction, order: Order, wish: Wish, reason: str, account: Account | None, *, by: str) -> Change:

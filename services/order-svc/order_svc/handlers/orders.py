@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, InvoicePaid
+from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver, DeliveryReturned, InvoicePaid
 
 from order_svc.domain import cancellation, fulfilment
 from order_svc.handlers.journal import known_order_for_update, known_orders_for_update, save, save_promises
@@ -29,10 +29,11 @@ async def record_progress(tx: Transaction, order_id: UUID, percent: Decimal, at:
     await save(tx, order, fulfilment.progress(order, percent, tx.now, at))
 
 
-async def record_completion(tx: Transaction, order_id: UUID, delivery_id: UUID, at: datetime) -> None:
-    """Everything was delivered: the order is fulfilled, and closed if it is paid."""
-    order = await known_order_for_update(tx, order_id)
-    await save(tx, order, fulfilment.fulfil(order, delivery_id, tx.now, at))
+async def record_completion(tx: Transaction, event: DeliveryCompleted, at: datetime) -> None:
+    """Everything was delivered: the order is fulfilled, and closed if it is settled."""
+    order = await known_order_for_update(tx, event.order_id)
+    told = event.handovers if event.parts_told else None
+    await save(tx, order, fulfilment.fulfil(order, event.delivery_id, tx.now, at, handovers=told))
 
 
 async def record_cancelled_delivery(tx: Transaction, order_id: UUID, reason: str, at: datetime) -> None:
@@ -50,10 +51,11 @@ async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> N
 
 
 async def record_handover(tx: Transaction, event: DeliveryHandedOver, at: datetime) -> None:
-    """The customer has a part of some lines."""
+    """The customer has a part of some lines; it was the last that was missing, perhaps."""
     order = await known_order_for_update(tx, event.order_id)
     parts = [(line.line_id, line.quantity) for line in event.lines]
-    await deliveries.insert_parts(tx.conn, order.id, event.handover_id, parts, at)
+    if await deliveries.insert_parts(tx.conn, order.id, event.handover_id, parts, at):
+        await save(tx, order, fulfilment.hand_over(order, event.net, tx.now))
 
 
 async def record_return(tx: Transaction, event: DeliveryReturned, at: datetime) -> None:

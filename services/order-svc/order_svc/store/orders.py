@@ -57,7 +57,8 @@ async def save_order(conn: Connection, order: Order) -> None:
                hold_wish = $19, held_by = $20, held_since = $21, waived = $22, confirmed_at = $23, told_promise_at = $24,
                delivered_at = $25, invoiced_at = $26, paid_at = $27, cancelled_at = $28, net_amount = $29, gross_amount = $30,
                requested_on = $31, reduced_amount = $32, reduced_net_amount = $33, lines_version = $34, lines_changed_at = $35,
-               change_id = $36, change_requested_at = $37, change_reason = $38, change_net_amount = $39, change_gross_amount = $40
+               change_id = $36, change_requested_at = $37, change_reason = $38, change_net_amount = $39, change_gross_amount = $40,
+               handed_net_amount = $41, handovers = $42, handovers_told = $43, unpaid = $44
         WHERE id = $1
         """,
         order.id,
@@ -84,6 +85,7 @@ async def save_order(conn: Connection, order: Order) -> None:
             if pending
             else (None,) * 5
         ),
+        *(order.handed_net.amount, order.handovers, order.handovers_told, order.unpaid),
     )
 
 
@@ -119,7 +121,7 @@ async def get_orders_for_update(conn: Connection, order_ids: Sequence[UUID]) -> 
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
                told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at, reduced_amount, reduced_net_amount,
                lines_version, lines_changed_at, change_id, change_requested_at, change_reason, change_net_amount,
-               change_gross_amount
+               change_gross_amount, handed_net_amount, handovers, handovers_told, unpaid
         FROM sales_order WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(order_ids),
@@ -139,7 +141,7 @@ async def get_order(conn: Connection, order_id: UUID) -> Order:
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
                told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at, reduced_amount, reduced_net_amount,
                lines_version, lines_changed_at, change_id, change_requested_at, change_reason, change_net_amount,
-               change_gross_amount
+               change_gross_amount, handed_net_amount, handovers, handovers_told, unpaid
         FROM sales_order WHERE id = $1
         """,
         order_id,
@@ -171,7 +173,7 @@ async def list_orders(
                credited_amount, hold_reasons, hold_detail, hold_wish, held_by, held_since, waived, confirmed_at,
                told_promise_at, delivered_at, invoiced_at, paid_at, cancelled_at, reduced_amount, reduced_net_amount,
                lines_version, lines_changed_at, change_id, change_requested_at, change_reason, change_net_amount,
-               change_gross_amount
+               change_gross_amount, handed_net_amount, handovers, handovers_told, unpaid
         FROM sales_order
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR state = $2)
           AND ($3::uuid IS NULL OR contract_id = $3) AND ($4::uuid IS NULL OR id > $4)
@@ -258,6 +260,10 @@ def _order(row: Any) -> Order:
         credited=Money.of(row["credited_amount"], currency),
         reduced=Money.of(row["reduced_amount"], currency),
         reduced_net=Money.of(row["reduced_net_amount"], currency),
+        handed_net=Money.of(row["handed_net_amount"], currency),
+        handovers=row["handovers"],
+        handovers_told=row["handovers_told"],
+        unpaid=row["unpaid"],
         hold=_hold(row),
         waived=frozenset(row["waived"]),
         milestones=Milestones(

@@ -115,6 +115,7 @@ class Deal:
     cart: Cart
     quantity: int = 0
     handed: int = 0
+    handovers: int = 0
     confirmed: bool = False
     asked: bool = False
     begun: bool = False
@@ -125,7 +126,7 @@ class Deal:
 
     @property
     def paid(self) -> bool:
-        return any(bill.paid for bill in self.bills.values())
+        return bool(self.bills) and all(bill.paid for bill in self.bills.values())
 
     @property
     def open(self) -> bool:
@@ -283,6 +284,7 @@ class Suite:
         """A part, or the rest. Pieces are counted out of the shelf when all of them went."""
         deal.begun, order_id = True, self._id(deal)
         deal.handed += pieces
+        deal.handovers += 1
         self._tell("handed_over", order_id, subject=new_id(), amount=pieces)
         if deal.cart.invoicing == "on_delivery":
             self._invoice(deal, pieces * PRICE)
@@ -294,7 +296,7 @@ class Suite:
             return
         deal.completed = True
         self.pieces[deal.cart.sku] -= deal.handed
-        self._tell("completed", self._id(deal))
+        self._tell("completed", self._id(deal), amount=deal.handovers)
 
     def _decide(self, deal: Deal, change_id: UUID, quantity: int) -> None:
         """Delivery answers a wish by what it has handed over by now; what came too late is refused."""
@@ -323,6 +325,7 @@ class Suite:
                 back = -bill.open
                 bill.refunded += back
                 self._tell("refunded", self._id(deal), subject=invoice_id, amount=back)
+            self._settle_bill(deal, invoice_id)
         return amount - rest
 
     def _pay(self, deal: Deal) -> None:
@@ -333,9 +336,14 @@ class Suite:
         part = self.random.choice([PRICE, bill.open])
         bill.allocated += part
         self._tell("allocated", self._id(deal), subject=invoice_id, amount=part)
-        if not bill.open:
+        self._settle_bill(deal, invoice_id)
+
+    def _settle_bill(self, deal: Deal, invoice_id: UUID) -> None:
+        """Said once of each invoice of which nothing is open any more, by money or because it was taken back."""
+        bill = deal.bills[invoice_id]
+        if not bill.open and not bill.paid:
             bill.paid = True
-            self._tell("paid", self._id(deal), subject=invoice_id, amount=bill.amount)
+            self._tell("paid", self._id(deal), subject=invoice_id, amount=bill.amount - bill.credited)
 
     def _restock(self, sku: str, pieces: int) -> None:
         """Pieces come, and all that lie there are counted."""

@@ -150,10 +150,11 @@ class Model(Books):
         if fact.kind == "progressed":
             return fulfilment.progress(order, Decimal(fact.amount), now, fact.at)
         if fact.kind == "handed_over" and fact.subject is not None:
+            known = fact.subject in self.delivered
             self.delivered[fact.subject] = (order.id, fact.amount)
-            return order, []
+            return (order, []) if known else fulfilment.hand_over(order, money(fact.amount * PRICE), now)
         if fact.kind == "completed":
-            return fulfilment.fulfil(order, order.id, now, fact.at)
+            return fulfilment.fulfil(order, order.id, now, fact.at, handovers=fact.amount)
         if fact.kind == "cancelled":
             return cancellation.cancel(order, "stopped", now, fact.at)
         if fact.kind == "paid":
@@ -267,3 +268,4 @@ class Model(Books):
         self._save(before, (order, []))
         if fact.yes:
             self._tell(order, told)
+        self._save(order, fulfilment.close_when_done(order, now))

@@ -12,7 +12,7 @@ from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, KeyPair
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import a_contract, cancelled, completed, paid, progressed
+from order_svc.tests.builders import a_contract, cancelled, completed, issued, paid, progressed
 from order_svc.tests.rig import Emissions, order_id, read, receive, states, told
 
 
@@ -152,6 +152,7 @@ async def test_a_decided_order_cannot_be_cancelled(end: str, deliver: Deliver, c
     else:
         await deliver(consumers, completed(order_id(order)))
     if end == "closed":
+        await deliver(consumers, issued(order_id(order)))
         await deliver(consumers, paid(order_id(order)))
     reply = await ask(client, order)
     assert (reply.status_code, reply.json()["type"]) == (409, "urn:ltc:problem:wrong-transition")
@@ -229,7 +230,10 @@ async def test_delivery_and_payment_at_once_close_the_order_once(
     for _ in range(8):
         order = await receive(deliver, client)
         await asyncio.gather(
-            *(deliver(consumers, event) for event in (completed(order_id(order)), paid(order_id(order)))),
+            *(
+                deliver(consumers, event)
+                for event in (completed(order_id(order)), issued(order_id(order)), paid(order_id(order)))
+            ),
             *(deliver(consumers, completed(order_id(order))) for _ in range(2)),
         )
         assert (await read(client, order))["state"] == "closed"

@@ -380,7 +380,12 @@ async def test_dearer_changes_at_once_cannot_both_take_the_last_of_a_limit_or_a_
 async def test_a_changed_order_is_closed_when_it_is_delivered_and_paid(deliver: Deliver, client: httpx.AsyncClient) -> None:
     order = await check_out(client)
     change_id = await wished(client, order, change((lines_of(order)[0], "2")))
-    for event in (completed(order_id(order)), paid(order_id(order)), decided(order_id(order), change_id)):
+    for event in (
+        completed(order_id(order)),
+        issued(order_id(order)),
+        paid(order_id(order)),
+        decided(order_id(order), change_id),
+    ):
         await deliver(consumers, event)
     now = await read(client, order)
     assert (now["state"], sizes(now), now["change"]) == ("closed", [("PUMP-7", "2")], None)

@@ -18,7 +18,7 @@ from ltc_contracts.money import Money
 from ltc_contracts.topics import owned_by, read_by
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import a_contract, a_line, cancelled, completed, eur, paid, progressed
+from order_svc.tests.builders import a_contract, a_line, cancelled, completed, eur, handed_over, issued, paid, progressed
 from order_svc.tests.rig import Emissions, Parked, order_id, read, receive, states, told
 from order_svc.tests.worlds import Fact, World, make_world
 
@@ -107,6 +107,7 @@ async def test_an_order_lives_from_confirmation_to_cash(deliver: Deliver, client
     await deliver(consumers, completed(order_id(order)))
     order = await read(client, order)
     assert (order["state"], order["percent_delivered"], order["paid"]) == ("fulfilled", "100", False)
+    await deliver(consumers, issued(order_id(order)))
     await deliver(consumers, paid(order_id(order)))
     order = await read(client, order)
     assert (order["state"], order["paid"], order["collected"]["amount"]) == ("closed", True, "1223.97")
@@ -125,6 +126,8 @@ async def test_payment_that_overtakes_the_delivery_closes_at_fulfilment(
     await deliver(consumers, paid(order_id(order)))
     assert (await read(client, order))["state"] == "confirmed"
     await deliver(consumers, completed(order_id(order)))
+    assert (await read(client, order))["state"] == "fulfilled"  # what was paid is not known yet
+    await deliver(consumers, issued(order_id(order)))
     assert (await read(client, order))["state"] == "closed"
     assert told(await emitted(), order)[2:] == ["order.fulfilled", "order.closed"]
 
@@ -137,6 +140,7 @@ async def test_an_invoice_paid_twice_over_is_counted_once(
     for _ in range(3):
         assert await deliver(consumers, event) == "processed"
     await deliver(consumers, completed(order_id(order)))
+    await deliver(consumers, issued(order_id(order), invoice_id=event.invoice_id))
     assert (await read(client, order))["collected"] == {"amount": "1223.97", "currency": "EUR"}
     assert told(await emitted(), order).count("order.closed") == 1
 
@@ -219,12 +223,18 @@ async def arrive(deliver: Deliver, client: httpx.AsyncClient, world: World, orde
 
 def event_of(world: World, order: UUID, fact: Fact) -> Event:
     if fact.kind == "progressed":
-        return progressed(order, str(fact.percent), delivery_id=world.delivery_id)
+        return progressed(order, str(fact.amount), delivery_id=world.delivery_id)
+    if fact.kind == "handed_over":
+        line = a_line(line_id=derived(world.delivery_id, "line"))
+        return handed_over(order, (line, "1"), handover_id=derived(world.delivery_id, fact.name), net=eur(str(fact.amount)))
     if fact.kind == "completed":
-        return completed(order, delivery_id=world.delivery_id)
+        return completed(order, delivery_id=world.delivery_id, parts_told=bool(fact.amount), handovers=int(fact.amount) or None)
     if fact.kind == "cancelled":
         return cancelled(order, delivery_id=world.delivery_id)
-    return paid(order, invoice_id=derived(world.delivery_id, "invoice"))
+    amount, invoice_id = str(fact.amount), derived(world.delivery_id, f"invoice-{fact.name.rpartition('-')[2]}")
+    if fact.kind == "issued":
+        return issued(order, amount, amount, invoice_id=invoice_id)
+    return paid(order, invoice_id=invoice_id, gross=eur(amount))
 
 
 def derived(base: UUID, name: str) -> UUID:

@@ -46,7 +46,7 @@ from order_svc.tests.builders import (
     refunded,
     told_by_erp,
 )
-from order_svc.tests.histories import Action, Cart, Fact, Suite, Told
+from order_svc.tests.histories import PRICE, Action, Cart, Fact, Suite, Told
 from order_svc.tests.rig import LOOK_AGAIN, TELL_LATE, Parked
 from order_svc.tests.test_histories import check
 
@@ -154,7 +154,9 @@ class Live:
         async with self.runtime.db.connection() as conn:
             [line] = (await store.list_lines(conn, [fact.order_id]))[fact.order_id]
         if fact.kind == "handed_over":
-            return handed_over(fact.order_id, (line, str(fact.amount)), handover_id=fact.subject)
+            return handed_over(
+                fact.order_id, (line, str(fact.amount)), handover_id=fact.subject, net=eur(str(fact.amount * PRICE))
+            )
         return decided(fact.order_id, fact.subject, (line, str(fact.amount)), granted=fact.yes)
 
     async def as_model(self) -> Books:
@@ -235,7 +237,7 @@ def event_of(fact: Fact) -> Event:
     if fact.kind == "progressed":
         return progressed(fact.order_id, str(fact.amount))
     if fact.kind == "completed":
-        return completed(fact.order_id, delivery_id=fact.order_id, completed_at=fact.at)
+        return completed(fact.order_id, delivery_id=fact.order_id, completed_at=fact.at, parts_told=True, handovers=fact.amount)
     if fact.kind == "cancelled":
         return cancelled(fact.order_id)
     assert fact.subject is not None

@@ -13,16 +13,19 @@ from uuid import UUID
 from hypothesis import strategies as st
 from ltc_chassis.ids import new_id
 
-Kind = Literal["ask", "progressed", "completed", "cancelled", "paid"]
+Kind = Literal["ask", "progressed", "handed_over", "completed", "cancelled", "issued", "paid"]
+
+
+WHOLE, PART = Decimal("1223.97"), Decimal("300.00")
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`name` is the same for every repetition of a fact."""
+    """`name` is the same for every repetition of a fact. `amount` is per cent, money, or the number of hand-overs."""
 
     kind: Kind
     name: str
-    percent: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ class World:
     outcome: Literal["completed", "cancelled"]
     paid: bool
     delivery_id: UUID
+
+    @property
+    def expected_collected(self) -> Decimal | None:
+        each = {fact.name: fact.amount for fact in self.facts if fact.kind == "paid"}
+        return sum(each.values(), Decimal(0)) if each else None
 
     @property
     def expected_state(self) -> str:
@@ -56,15 +64,23 @@ def make_world(random: Random) -> World:
     outcome = random.choice(["completed", "cancelled"])
     facts: list[Fact] = []
     if outcome == "completed":
-        facts.append(Fact("completed", "completed"))
+        handed = random.randint(0, 3)  # none: it is not told in parts, and invoiced as a whole
+        facts.append(Fact("completed", "completed", Decimal(handed)))
+        facts += [Fact("handed_over", f"handed-over-{number}", PART) for number in range(handed)]
         for number in range(random.randint(0, 3)):
             facts.append(Fact("progressed", f"progressed-{number}", Decimal(random.choice([0, 10, 40, 75, 100]))))
-        facts += [Fact("ask", f"ask-{number}") for number in range(random.randint(0, 2))]
+        if not handed:
+            # Of an order of which the customer has a part already the rest is dropped by a change, which is another story.
+            facts += [Fact("ask", f"ask-{number}") for number in range(random.randint(0, 2))]
     else:
         facts.append(Fact("cancelled", "cancelled"))
     paid = outcome == "completed" and random.random() < 0.6
-    if paid:
-        facts.append(Fact("paid", "paid"))
+    if outcome == "completed":
+        invoices = [PART] * handed or [WHOLE]
+        facts += [Fact("issued", f"issued-{number}", amount) for number, amount in enumerate(invoices)]
+        # All but one of several may be paid; only all of them close the order.
+        for number, amount in enumerate(invoices if paid else invoices[1:]):
+            facts.append(Fact("paid", f"paid-{number}", amount))
     facts += [fact for fact in list(facts) for _ in range(random.choice([0, 0, 1, 2]))]
     random.shuffle(facts)
     if outcome == "cancelled":
