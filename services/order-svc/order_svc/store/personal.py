@@ -66,6 +66,7 @@ TABLES: Mapping[str, Table] = {
         "cancellation_decided_at cancellation_return_to created_at updated_at source fingerprint invoicing ship_complete subscription_id "
         "period_from period_until gross_amount invoiced_amount invoiced_net_amount credited_amount hold_reasons held_since waived "
         "confirmed_at told_promise_at delivered_at invoiced_at paid_at cancelled_at reduced_amount reduced_net_amount lines_version "
+        "handed_net_amount handovers handovers_told unpaid "
         "lines_changed_at change_id change_requested_at change_net_amount change_gross_amount",
         staff="held_by",
         personal={
