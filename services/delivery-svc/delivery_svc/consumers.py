@@ -1,6 +1,8 @@
 """Kafka in: what the order says about a delivery, and the shop floor about its production."""
 
-from ltc_chassis.consumer import Consumers
+from collections.abc import Sequence
+
+from ltc_chassis.consumer import Arrived, Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import MesProductionProgressed, OrderCancellationRequested, OrderChangeRequested, OrderConfirmed
@@ -10,10 +12,10 @@ from delivery_svc.handlers import changes, deliveries, production_news
 consumers = Consumers()
 
 
-@consumers.on(OrderConfirmed)
-async def order_confirmed(tx: Transaction, event: OrderConfirmed, envelope: Envelope) -> None:
-    """A confirmed order is planned."""
-    await deliveries.plan_delivery(tx, event, flow_id=envelope.flow_id)
+@consumers.together(OrderConfirmed)
+async def order_confirmed(tx: Transaction, confirmed: Sequence[Arrived[OrderConfirmed]]) -> None:
+    """Confirmed orders are planned."""
+    await deliveries.plan_deliveries(tx, confirmed)
 
 
 @consumers.on(OrderCancellationRequested)

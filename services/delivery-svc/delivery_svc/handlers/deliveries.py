@@ -1,9 +1,11 @@
 """One function per business verb of a delivery as a whole: load, decide, save, emit."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from ltc_chassis.consumer import Arrived
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.events import OrderCancellationRequested, OrderConfirmed
@@ -15,18 +17,24 @@ from delivery_svc.handlers.journal import announce, delivery_for_update, save
 from delivery_svc.store import deliveries, plans
 
 
-async def plan_delivery(tx: Transaction, order: OrderConfirmed, *, flow_id: UUID | None) -> None:
-    """A confirmed order is planned for delivery, line by line, and its day promised; an order has one delivery, ever."""
+async def plan_deliveries(tx: Transaction, confirmed: Sequence[Arrived[OrderConfirmed]]) -> None:
+    """Confirmed orders are planned for delivery, line by line, and their days promised; an order has one delivery, ever."""
     book = await planning.open_book(tx)
-    day = planning.first_promise(book, order)
-    delivery, events = rules.plan(order, delivery_id=new_id(), flow_id=flow_id or new_id(), now=tx.now, promised_on=day)
-    if await deliveries.insert_delivery(tx.conn, delivery):
-        plan = planning.plan_lines(book, delivery, order.lines)
-        await plans.insert_plan(tx.conn, delivery.id, plan)
-        await deliveries.insert_promise(tx.conn, delivery)
-        announce(tx, delivery, events)
-        await notices.note(tx, delivery, events)
-        await production.follow_plan(tx, delivery, plan)
+    decided = {}
+    for each in confirmed:
+        order, day = each.event, planning.first_promise(book, each.event)
+        flow_id = each.envelope.flow_id or new_id()
+        delivery, events = rules.plan(order, delivery_id=new_id(), flow_id=flow_id, now=tx.now, promised_on=day)
+        decided[delivery.id] = (each, delivery, events, planning.plan_lines(book, delivery, order.lines))
+    new = await deliveries.insert_deliveries(tx.conn, [delivery for _, delivery, _, _ in decided.values()])
+    made = [decided[delivery_id] for delivery_id in decided if delivery_id in new]
+    await plans.insert_plans(tx.conn, [(delivery.id, plan) for _, delivery, _, plan in made])
+    await deliveries.insert_promises(tx.conn, [delivery for _, delivery, _, _ in made])
+    for each, delivery, events, plan in made:
+        with each.turn(tx):
+            announce(tx, delivery, events)
+            await notices.note(tx, delivery, events)
+            await production.follow_plan(tx, delivery, plan)
 
 
 async def decide_cancellation(tx: Transaction, event: OrderCancellationRequested, *, requested_at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Deliveries and what was promised."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,9 @@ from ltc_contracts.money import Money
 from delivery_svc.domain.delivery import Cancellation, Delivery, DeliveryNotFound, Promise, State
 
 
-async def insert_delivery(conn: Connection, delivery: Delivery) -> bool:
-    """False, and nothing written, when the order has a delivery already."""
-    row = await conn.fetchrow(
+async def insert_deliveries(conn: Connection, deliveries: Sequence[Delivery]) -> set[UUID]:
+    """Returns the ids of what was written: nothing is of orders that have a delivery already."""
+    rows = await conn.fetchmany(
         """
         INSERT INTO delivery (id, flow_id, version, order_id, order_number, state, customer_id, customer_name, customer_country,
                               customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on,
@@ -21,28 +22,32 @@ async def insert_delivery(conn: Connection, delivery: Delivery) -> bool:
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
         ON CONFLICT (order_id) DO NOTHING RETURNING id
         """,
-        delivery.id,
-        delivery.flow_id,
-        delivery.version,
-        delivery.order_id,
-        delivery.order_number,
-        delivery.state,
-        delivery.customer.customer_id,
-        delivery.customer.name,
-        delivery.customer.country,
-        delivery.customer.vat_id,
-        delivery.customer.email,
-        delivery.net.amount,
-        delivery.net.currency,
-        delivery.payment_terms_days,
-        delivery.promised_on,
-        delivery.promise_version,
-        delivery.percent,
-        delivery.created_at,
-        delivery.updated_at,
-        *(delivery.invoicing, delivery.ship_complete, delivery.period_from, delivery.period_until),
+        [
+            (
+                *(each.id, each.flow_id, each.version, each.order_id, each.order_number, each.state),
+                *(
+                    each.customer.customer_id,
+                    each.customer.name,
+                    each.customer.country,
+                    each.customer.vat_id,
+                    each.customer.email,
+                ),
+                *(each.net.amount, each.net.currency, each.payment_terms_days, each.promised_on, each.promise_version),
+                *(each.percent, each.created_at, each.updated_at, each.invoicing, each.ship_complete),
+                *(each.period_from, each.period_until),
+            )
+            for each in deliveries
+        ],
     )
-    return row is not None
+    return {row["id"] for row in rows}
+
+
+async def insert_promises(conn: Connection, deliveries: Sequence[Delivery]) -> None:
+    """Append the promises that are in force now, of several deliveries."""
+    await conn.executemany(
+        "INSERT INTO promise (delivery_id, version, promised_on, promised_at) VALUES ($1, $2, $3, $4)",
+        [(each.id, each.promise_version, each.promised_on, each.updated_at) for each in deliveries],
+    )
 
 
 async def insert_promise(conn: Connection, delivery: Delivery, reason: str | None = None) -> None:

@@ -15,13 +15,13 @@ from delivery_svc.domain.plan import Allowance, Plan, PlannedLine, Step
 from delivery_svc.store import deliveries
 
 
-async def insert_plan(conn: Connection, delivery_id: UUID, plan: Plan) -> None:
-    """Lines and steps of a delivery."""
-    await insert_lines(conn, delivery_id, plan.lines)
-    await insert_steps(conn, delivery_id, plan.steps)
+async def insert_plans(conn: Connection, made: Sequence[tuple[UUID, Plan]]) -> None:
+    """Lines and steps of deliveries."""
+    await insert_lines(conn, [(delivery_id, line) for delivery_id, plan in made for line in plan.lines])
+    await insert_steps(conn, [(delivery_id, step) for delivery_id, plan in made for step in plan.steps])
 
 
-async def insert_lines(conn: Connection, delivery_id: UUID, lines: Sequence[PlannedLine]) -> None:
+async def insert_lines(conn: Connection, lines: Sequence[tuple[UUID, PlannedLine]]) -> None:
     await conn.executemany(
         """
         INSERT INTO delivery_line (delivery_id, position, line_id, sku, description, quantity, unit_price, price_currency,
@@ -38,12 +38,12 @@ async def insert_lines(conn: Connection, delivery_id: UUID, lines: Sequence[Plan
                 *(each.allowance.over_percent, each.allowance.under_percent, each.allowance.charge_over),
                 *(each.rule, each.rule_version),
             )
-            for each in lines
+            for delivery_id, each in lines
         ],
     )
 
 
-async def insert_steps(conn: Connection, delivery_id: UUID, steps: Sequence[Step]) -> None:
+async def insert_steps(conn: Connection, steps: Sequence[tuple[UUID, Step]]) -> None:
     await conn.executemany(
         """
         INSERT INTO delivery_step (id, delivery_id, line_id, position, kind, name, hands_over, quantity, done, state, planned_on, days)
@@ -54,7 +54,7 @@ async def insert_steps(conn: Connection, delivery_id: UUID, steps: Sequence[Step
                 *(step.id, delivery_id, step.line_id, step.position, step.kind, step.name, step.hands_over),
                 *(step.quantity, step.done, step.state, step.planned_on, step.days),
             )
-            for step in steps
+            for delivery_id, step in steps
         ],
     )
 
@@ -62,8 +62,8 @@ async def insert_steps(conn: Connection, delivery_id: UUID, steps: Sequence[Step
 async def save_plan(conn: Connection, delivery_id: UUID, before: Plan, plan: Plan) -> None:
     """Write what changed; lines and steps that are new are inserted."""
     known_lines, known_steps = {line.id: line for line in before.lines}, {step.id: step for step in before.steps}
-    await insert_lines(conn, delivery_id, [line for line in plan.lines if line.id not in known_lines])
-    await insert_steps(conn, delivery_id, [step for step in plan.steps if step.id not in known_steps])
+    await insert_lines(conn, [(delivery_id, line) for line in plan.lines if line.id not in known_lines])
+    await insert_steps(conn, [(delivery_id, step) for step in plan.steps if step.id not in known_steps])
     await conn.executemany(
         """
         UPDATE delivery_line SET quantity = $3, net_amount = $4, handed_over = $5, returned = $6, replaced = $7, closed = $8,
