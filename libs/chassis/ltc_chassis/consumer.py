@@ -13,10 +13,9 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import Event
@@ -24,6 +23,7 @@ from ltc_contracts.topics import BY_NAME
 from opentelemetry.trace import SpanKind
 
 from ltc_chassis import inbox, names, parking
+from ltc_chassis.arrived import Arrived
 from ltc_chassis.db import Cause, Connection, Transaction, is_down, is_retryable
 from ltc_chassis.logged import logged
 from ltc_chassis.records import Received, Record, Refused, parse, read
@@ -34,16 +34,6 @@ logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[Transaction, E, Envelope], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived(Generic[E]):
-    """One of several events that are handled together."""
-
-    event: E
-    envelope: Envelope
-    turn: Callable[[Transaction], AbstractContextManager[object]]
-    """What is announced `with arrived.turn(tx):` was caused by this event, and goes on in its trace."""
 
 
 Together = Callable[[Transaction, Sequence[Arrived[E]]], Awaitable[None]]

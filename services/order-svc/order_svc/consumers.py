@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ltc_chassis.consumer import Arrived, Consumers
+from ltc_chassis.arrived import Arrived
+from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Transaction
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (

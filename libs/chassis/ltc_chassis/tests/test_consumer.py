@@ -13,8 +13,9 @@ from ltc_contracts.envelope import Envelope
 from ltc_contracts.errors import Invalid
 from ltc_contracts.topics import MAX_EVENT_BYTES
 
+from ltc_chassis.arrived import Arrived
 from ltc_chassis.connection import Connection
-from ltc_chassis.consumer import Arrived, Consumers
+from ltc_chassis.consumer import Consumers
 from ltc_chassis.db import Database, Transaction
 from ltc_chassis.ids import new_id
 from ltc_chassis.records import Received

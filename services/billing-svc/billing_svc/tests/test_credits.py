@@ -13,7 +13,7 @@ import pytest
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
-from ltc_chassis.testing import Deliver, Emitted
+from ltc_chassis.testing import Deliver, Emitted, record_of
 from ltc_chassis.timers import Timer
 from ltc_contracts.events import Event
 from ltc_contracts.examples import example
@@ -81,6 +81,21 @@ async def test_a_prepaid_order_is_invoiced_whole_once_it_is_confirmed_and_its_de
     [invoice] = await told(emitted, "invoice.issued", order.order_id)
     assert (invoice.net, invoice.delivery_id, invoice.handover_id) == (whole.net, known.delivery_id, None)
     assert str(invoice.due_on) == "2026-01-15"
+
+
+async def test_promises_of_a_batch_lead_to_the_invoices_of_those_that_are_prepaid_and_confirmed(
+    deliver: Deliver, emitted: Emissions
+) -> None:
+    prepaid, later = confirmed(line("10.35", "4")), confirmed(line("1.00", "1"))
+    await tell(deliver, [prepaid])
+    records = [record_of(promised(order_id), flow_id=new_id()) for order_id in (new_id(), prepaid.order_id, later.order_id)]
+    await deliver.records(consumers, records)
+    [issued] = [each for each in await emitted() if each.topic == "invoice.issued"]
+    assert issued.event.order_id == prepaid.order_id
+    assert issued.headers["ce_causationid"].encode() == dict(records[1].headers)["ce_id"]
+    await tell(deliver, [later, promised(prepaid.order_id, promise_version=2)])
+    assert await claimed(emitted, later.order_id) == later.net.amount
+    assert await claimed(emitted, prepaid.order_id) == prepaid.net.amount
 
 
 async def test_an_order_that_is_cancelled_before_is_never_invoiced(deliver: Deliver, emitted: Emissions) -> None:

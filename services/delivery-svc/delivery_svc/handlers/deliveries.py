@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from ltc_chassis.consumer import Arrived
+from ltc_chassis.arrived import Arrived
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.events import OrderCancellationRequested, OrderConfirmed

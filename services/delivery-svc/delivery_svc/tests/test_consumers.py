@@ -11,7 +11,7 @@ import httpx
 import pytest
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.ids import new_id
-from ltc_chassis.testing import Deliver
+from ltc_chassis.testing import Deliver, record_of
 from ltc_contracts.events import OrderConfirmed
 from ltc_contracts.examples import example
 from ltc_contracts.topics import owned_by, read_by
@@ -67,6 +67,22 @@ async def test_an_order_has_one_delivery_however_often_it_is_told(
     [delivery] = (await client.get("/v1/deliveries")).json()["items"]
     assert told(await emitted(), delivery) == ["delivery.promised"]
     assert len((await client.get(f"/v1/deliveries/{delivery['id']}/promises")).json()["items"]) == 1
+
+
+async def test_orders_of_a_batch_are_planned_together_each_once_and_as_its_own_cause(
+    deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions
+) -> None:
+    orders = [a_confirmed_order(), a_confirmed_order()]
+    records = [record_of(order, flow_id=new_id()) for order in orders]
+    again = record_of(orders[0], flow_id=new_id())
+    await deliver.records(consumers, [*records, again])
+    planned = (await client.get("/v1/deliveries")).json()["items"]
+    assert [each["order_id"] for each in planned] == [str(order.order_id) for order in orders]
+    assert [len(each["lines"]) for each in planned] == [len(order.lines) for order in orders]
+    promised = await emitted()
+    assert [each.event.order_id for each in promised] == [order.order_id for order in orders]
+    causes = [dict(record.headers)["ce_id"] for record in records]
+    assert [each.headers["ce_causationid"].encode() for each in promised] == causes
 
 
 async def test_an_order_without_a_flow_begins_one(deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions) -> None:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from ltc_chassis.arrived import Arrived
 from ltc_chassis.clock import FixedClock
-from ltc_chassis.consumer import Arrived
 from ltc_chassis.db import Cause, Transaction
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Deliver, record_of
