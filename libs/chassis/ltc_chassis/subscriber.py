@@ -114,8 +114,10 @@ class Subscriber:
             self._committing = asyncio.create_task(self._commit_soon())
 
     async def _commit_soon(self) -> None:
-        await asyncio.sleep(_COMMIT_EVERY_S)
-        await self._commit()
+        # What is finished while a commit is on its way waits for the next one.
+        while self._done:
+            await asyncio.sleep(_COMMIT_EVERY_S)
+            await self._commit()
 
     async def _commit(self) -> None:
         """Tell the broker what is finished: exactly that, since the consumer's own position may be on records still in hand."""

@@ -1,5 +1,6 @@
 """Kafka in, on the real broker: offsets, redelivery, rebalance, and every kind of poison."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,24 @@ async def test_a_service_that_stops_leaves_nothing_finished_uncommitted(world: W
     async with running(world.app(), keys):
         await eventually(lambda: _count(world, 50))
     assert await committed(world) == 50
+
+
+async def test_what_is_finished_while_a_commit_is_on_its_way_is_committed_too(
+    world: World, keys: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, begun = AIOKafkaConsumer.commit, asyncio.Event()
+
+    async def slowly(*arguments: Any) -> None:
+        begun.set()
+        await asyncio.sleep(0.5)
+        await commit(*arguments)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", slowly)
+    async with running(world.app(), keys):
+        await publish(world.bootstrap, pings(world, 1))
+        await begun.wait()
+        await publish(world.bootstrap, pings(world, 1))
+        await eventually(lambda: _equals(committed(world), 2))
 
 
 async def test_members_that_come_and_go_double_and_lose_nothing(world: World, keys: KeyPair) -> None:
