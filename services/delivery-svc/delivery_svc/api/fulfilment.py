@@ -1,6 +1,7 @@
 """HTTP in: how products are delivered, and the working calendars. Each is written as a version, and all versions are kept."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -47,8 +48,8 @@ class RuleBody(Body):
     pattern: Sku | None = None
     valid_from: Day
     steps: Annotated[list[StepBody], Field(min_length=1, max_length=MOST_STEPS)]
-    over_percent: Percent = Field(default="0", validate_default=True)
-    under_percent: Percent = Field(default="0", validate_default=True)
+    over_percent: Percent = Decimal(0)
+    under_percent: Percent = Decimal(0)
     charge_over: bool = False
     calendar: CalendarCode | None = None
     active: bool = True

@@ -7,10 +7,11 @@ from uuid import UUID
 from fastapi import Path
 from ltc_chassis.api import Conn, Now, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.inputs import Moment
 from ltc_chassis.mailroom import check_address
 from ltc_contracts.errors import NotFound
 from ltc_contracts.events.model import Code, Name
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from delivery_svc.domain.service_desk import Agent, AgentNotFound, Queue, QueueNotFound
 from delivery_svc.domain.ticket import Priority
@@ -63,8 +64,8 @@ class AgentVersionView(AgentView):
 
 
 class AbsenceBody(Body):
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Moment
+    ends_at: Moment
 
 
 class AbsenceView(AbsenceBody):
