@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from order_svc.api.order_page_shapes import (
     AllocationView,
     ChangeDecisionView,
+    ChangeSummary,
     ContractView,
     CreditNoteView,
     DeliveryView,
@@ -58,6 +59,7 @@ class OrderPageView(BaseModel):
     contract: ContractView | None
     process: StepNow
     lines: list[LineProgress]
+    changes: Latest[ChangeSummary]
     delivery: DeliveryView
     invoices: Latest[InvoiceView]
     credit_notes: Latest[CreditNoteView]
@@ -85,6 +87,7 @@ async def get_page(order_id: UUID, conn: Conn, now: Now, timeline: Limit = 50) -
         contract=_contract(papers.get("contract.signed")),
         process=StepNow(**dict(await processes.get_process(conn, order_id))),
         lines=[LineProgress.of(line, told) for line in lines],
+        changes=_latest(await store.changes_view(conn, order_id, _MOST), lambda row: ChangeSummary(**dict(row))),
         delivery=DeliveryView(
             promises=facts.of("delivery.promised", lambda row: PromiseView(told_at=row["occurred_at"], **row["data"])),
             hand_overs=facts.of("delivery.handed_over", lambda row: HandOverView(handover_id=row["fact_id"], **row["data"])),

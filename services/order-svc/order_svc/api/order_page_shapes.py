@@ -135,6 +135,20 @@ class ReturnView(BaseModel):
     returned_at: datetime
 
 
+class ChangeSummary(BaseModel):
+    """A change of the order that was confirmed: who wished it and why, and what became of it. Its assessment says it all."""
+
+    change_id: UUID
+    state: Literal["requested", "granted", "refused"]
+    path: Annotated[str, Field(description="`at_once`, by delivery's answer to a `change`, or to a `cancellation`")]
+    reason: str
+    by: str | None
+    requested_at: datetime | None
+    decided_at: datetime | None
+    decision: Annotated[str | None, Field(description="why it was refused")]
+    lines_version: int | None
+
+
 class ChangeDecisionView(BaseModel):
     """What delivery said to a wished change."""
 

@@ -104,6 +104,19 @@ async def tickets_view(conn: Connection, order_id: UUID, limit: int) -> list[Any
     )
 
 
+async def changes_view(conn: Connection, order_id: UUID, limit: int) -> list[Any]:
+    """The latest changes of the order that were wished in earnest."""
+    return await conn.fetch(
+        """
+        SELECT id AS change_id, state, path, reason, confirmed_by AS by, requested_at, decided_at, decision, lines_version,
+               count(*) OVER () AS total
+        FROM order_change WHERE order_id = $1 AND state <> 'assessed' ORDER BY id DESC LIMIT $2
+        """,
+        order_id,
+        limit,
+    )
+
+
 async def timeline_view(
     conn: Connection, order_id: UUID, contract_id: UUID, *, after: tuple[datetime, str] | None, limit: int
 ) -> list[Any]:
@@ -121,7 +134,15 @@ async def timeline_view(
             UNION ALL
             SELECT changed_at, 'order ' || lpad(version::text, 11), 'order.' || to_state, order_id,
                    jsonb_build_object('from_state', from_state, 'reason', reason, 'by', changed_by)
-            FROM state_change WHERE order_id = $1)
+            FROM state_change WHERE order_id = $1
+            UNION ALL
+            SELECT w.at, 'order change ' || c.id || w.what, 'order.' || w.what, c.id,
+                   jsonb_build_object('reason', c.reason, 'by', c.confirmed_by, 'decision', c.decision)
+            FROM order_change c CROSS JOIN LATERAL (
+                SELECT c.requested_at AS at, 'change_requested' AS what WHERE c.requested_at IS NOT NULL
+                UNION ALL
+                SELECT c.decided_at, CASE c.state WHEN 'granted' THEN 'changed' ELSE 'change_refused' END WHERE c.decided_at IS NOT NULL
+            ) AS w WHERE c.order_id = $1 AND c.state <> 'assessed' AND c.path <> 'cancellation')
         SELECT at, key, what, id, data FROM happened
         WHERE $3::timestamptz IS NULL OR (at, key COLLATE "C") > ($3, $4::text COLLATE "C")
         ORDER BY at, key COLLATE "C" LIMIT $5

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,7 +15,19 @@ from ltc_chassis.testing import Deliver, record_of
 from ltc_contracts.events import ContractSigned, Event
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import a_contract, a_line, allocated, completed, credited, eur, issued, paid, promised, refunded
+from order_svc.tests.builders import (
+    a_contract,
+    a_line,
+    allocated,
+    completed,
+    credited,
+    decided,
+    eur,
+    issued,
+    paid,
+    promised,
+    refunded,
+)
 from order_svc.tests.rig import Parked, check_out, order_id, receive
 from order_svc.tests.told import (
     at,
@@ -28,6 +41,7 @@ from order_svc.tests.told import (
     ticket_reopened,
     ticket_resolved,
 )
+from order_svc.tests.wishes import TWO_LINES, assess, change, confirm, lines_of, wished
 
 
 class Told(NamedTuple):
@@ -275,3 +289,49 @@ async def test_what_is_no_order_or_no_cursor_is_said(deliver: Deliver, client: h
     order = await receive(deliver, client)
     for cursor in ("x", "MjAyNnw", "!!!"):
         assert (await client.get(f"/v1/orders/{order['id']}/timeline", params={"cursor": cursor})).status_code == 400
+
+
+async def test_what_was_changed_and_by_whom_is_on_the_page_and_in_the_timeline(
+    deliver: Deliver, client: httpx.AsyncClient, clock: FixedClock
+) -> None:
+    order = await check_out(client, **TWO_LINES)
+    pump, _ = lines_of(order)
+    clock.advance(days=1)
+    assessed = await assess(client, order, change((pump, "2")))
+    # What nobody confirmed is no change.
+    assert (await page_of(client, order))["changes"] == {"total": 0, "items": []}
+    assert (await confirm(client, assessed)).status_code == 202
+    refused = await wished_after(deliver, client, clock, order, UUID(assessed["id"]))
+    page = await page_of(client, order)
+    assert [(each["state"], each["by"], each["reason"], each["lines_version"]) for each in page["changes"]["items"]] == [
+        ("granted", "test", "as agreed by phone", 2),
+        ("refused", "test", "even less", None),
+    ]
+    assert page["changes"]["items"][1]["decision"] == "all of it is packed"
+    assert [line["ordered"] for line in page["lines"]] == ["2", "2"]
+    assert [decision["granted"] for decision in page["delivery"]["change_decisions"]["items"]] == [True, False]
+    happened = [(item["what"], item["id"]) for item in page["timeline"]["items"] if "change" in item["what"]]
+    granted = assessed["id"]
+    assert happened == [
+        ("order.change_requested", granted),
+        ("delivery.change_decided", granted),
+        ("order.changed", granted),
+        ("order.change_requested", refused),
+        ("delivery.change_decided", refused),
+        ("order.change_refused", refused),
+    ]
+
+
+async def wished_after(
+    deliver: Deliver, client: httpx.AsyncClient, clock: FixedClock, order: dict[str, Any], granted: UUID
+) -> str:
+    """Delivery grants the first change; a second one is wished and refused. A day for each. The id of the second."""
+    pump, _ = lines_of(order)
+    clock.advance(days=1)
+    await deliver(consumers, decided(order_id(order), granted), occurred_at=clock.now())
+    clock.advance(days=1)
+    second = await wished(client, order, change((pump, "1"), reason="even less"))
+    clock.advance(days=1)
+    no = decided(order_id(order), second, granted=False, reason="all of it is packed")
+    await deliver(consumers, no, occurred_at=clock.now())
+    return str(second)
