@@ -13,6 +13,8 @@ class Settings(ChassisSettings):
     portal_link_days: int = Field(default=90, ge=1, le=3650)
     # Days for which the link to follow a delivery is good.
     tracking_link_days: int = Field(default=180, ge=1, le=3650)
+    # Facts that customers are told per second, by each replica: a rush of orders shall not wait for its mails.
+    notices_per_s: int = Field(default=20, ge=1, le=1000)
     # Minutes past the day on which a production is needed that are no slip.
     production_tolerance_minutes: int = Field(default=120, ge=0, le=24 * 60)
     # Working days that a day has to spare which is promised anew because a production is late.

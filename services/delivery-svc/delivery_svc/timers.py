@@ -38,7 +38,10 @@ async def empty_inbound(tx: Transaction) -> int:
 
 async def tell_deliveries(tx: Transaction) -> int:
     """What customers are to be told of their deliveries."""
-    return await notices.tell_waiting(tx, limit=50)
+    most = tx.settings_as(Settings).notices_per_s
+    told = await notices.tell_waiting(tx, limit=most)
+    # As many as a second has: what is left waits for the next poll, so that a backlog never takes the whole service.
+    return 0 if told == most else told
 
 
 async def ask_surveys(tx: Transaction) -> int:

@@ -150,6 +150,13 @@ async def test_words_are_versions_and_a_kind_can_be_silent(
     assert [row["version"] for row in listed][:2] == [2, 0]
 
 
+async def test_a_rush_is_told_at_a_bounded_pace(deliver: Deliver, client: httpx.AsyncClient, told: Any, runtime: Runtime) -> None:
+    use(runtime, notices_per_s=2)
+    for _ in range(5):
+        await planned(deliver, client)
+    assert [len(await told()) for _ in range(4)] == [2, 4, 5, 5]
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [({"text": "{price}"}, "text"), ({"subject": "{link}"}, "subject"), ({"subject": "{}"}, "subject")],
