@@ -115,7 +115,9 @@ def position(order: Order) -> Position:
     for step in PLANS[order.invoicing]:
         done, at = _met(order, step)
         if not done:
-            return Position(step, since)
+            # What an order became dearer by is invoiced and paid from the change on.
+            anew = order.lines_changed_at if step in ("invoice", "collect") else None
+            return Position(step, max(since, anew or since))
         since = max(since, at or since)
     return Position("closed", since)
 

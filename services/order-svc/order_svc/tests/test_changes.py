@@ -258,7 +258,9 @@ async def test_a_release_beside_a_change_never_confirms_the_lines_of_before(
         # Who releases has read the lines and waits for the shelf; who changes does not need it.
         await conn.execute("SELECT FROM stock WHERE sku = 'PUMP-7' FOR UPDATE")
         release = asyncio.create_task(client.post(f"/v1/orders/{order['id']}/release", json={"reason": "fine"}))
-        while not await conn.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+        while not await conn.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        ):
             await asyncio.sleep(0.02)
         assert (await confirm(client, shown)).status_code == 202
     refused = await release
