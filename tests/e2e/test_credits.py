@@ -7,9 +7,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from ltc_cli.company.feed import EventFeed
+from ltc_cli.company.shop import Bought, Shop, cart
 from ltc_cli.company.suite import Json, Refused, Suite
-
-from .shop import Bought, Shop, cart
 
 
 async def _settled(suite: Suite, bought: Bought, topics: set[str], timeout: float = 60) -> Json:
@@ -58,7 +57,7 @@ async def test_a_prepaid_order_that_is_paid_and_cancelled_is_credited_and_its_mo
 
     # The money pays for the next order.
     order = await suite.post("order", "/v1/checkout", cart(random.Random(3), prepaid=True))
-    other = Bought("prepaid", "", UUID(order["flow_id"]), order)
+    other = Bought("prepaid", UUID(order["flow_id"]), order)
     claimed = await shop.wait(other, "invoice.issued")
     named = {"allocations": [{"number": claimed["number"]}]}
     applied = await suite.post("billing", f"/v1/payments/{payment['id']}/allocations", named)
@@ -73,7 +72,7 @@ async def test_what_is_taken_back_by_hand_is_owed_no_longer_and_the_order_closes
 ) -> None:
     shop = Shop(suite, feed, random.Random(2))
     order = await suite.post("order", "/v1/checkout", cart(random.Random(2), prepaid=True))
-    bought = Bought("prepaid", "", UUID(order["flow_id"]), order)
+    bought = Bought("prepaid", UUID(order["flow_id"]), order)
     invoice = await shop.wait(bought, "invoice.issued")
     line = (await suite.get("billing", f"/v1/invoices/{invoice['invoice_id']}"))["lines"][0]
     body = {"reason": "a scratch", "lines": [{"line_id": line["line_id"], "net": "5.00"}]}

@@ -11,11 +11,11 @@ from ltc_chassis.clock import parse_clock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ltc_cli.company import front_office, made_up_leads, real_leads
+from ltc_cli.company import front_office, lines_of_business, made_up_leads, real_leads
 from ltc_cli.company.deal import Player, write_script
 from ltc_cli.company.feed import EventFeed
 from ltc_cli.company.suite import SERVICES, Json, Suite
-from ltc_cli.report import Books, read_books, show_books, show_front_office, show_journey
+from ltc_cli.report import Books, read_books, show_books, show_front_office, show_journey, show_lines_of_business
 from ltc_cli.stack import Stack
 
 SEED = 20260101
@@ -31,12 +31,15 @@ class Plan:
     deals: int
     spread_s: float
     brisk: bool
+    beside: lines_of_business.Volume | None = None
 
     @classmethod
     def of(cls, *, data: Path | None, short: bool) -> "Plan":
         if data is not None:
             return cls(data, leads=0, deals=220, spread_s=25.0, brisk=True)
-        return cls(None, leads=60, deals=50, spread_s=5.0, brisk=True) if short else cls(None, 400, 160, 25.0, brisk=False)
+        if short:
+            return cls(None, leads=60, deals=50, spread_s=5.0, brisk=True, beside=lines_of_business.Volume(12, 2, 2))
+        return cls(None, leads=400, deals=160, spread_s=25.0, brisk=False, beside=lines_of_business.Volume(40, 4, 5))
 
 
 async def play(stack: Stack, plan: Plan, console: Console) -> bool:
@@ -65,7 +68,14 @@ async def play(stack: Stack, plan: Plan, console: Console) -> bool:
                     endings[await player.play(lead, script, company=company)] += 1
                     progress.advance(task)
 
+                volume = plan.beside or lines_of_business.Volume(0, 0, 0)
+                beside = asyncio.create_task(
+                    lines_of_business.play(suite, feed, stack.kafka_bootstrap, clock, volume, random.Random(SEED), day_s=1.0)
+                )
                 results = await asyncio.gather(*(one(*item) for item in enumerate(leads)), return_exceptions=True)
+                task = progress.add_task("shop, projects and made to order come to their end", total=None)
+                sold = await beside
+                progress.update(task, total=1, completed=1)
                 failed = [result for result in results if isinstance(result, BaseException)]
                 task = progress.add_task("unpaid invoices fall overdue, metrics catch up", total=None)
                 books = await _settled(suite, endings)
@@ -74,7 +84,8 @@ async def play(stack: Stack, plan: Plan, console: Console) -> bool:
         earned = await show_front_office(console, suite)
         mails = len(stack.mailbox.mails())
         console.print(f"nurture: {mails} mails left for leads who agreed (`ltc mails` shows them while it runs)")
-        complete = await show_journey(console, suite)
+        complete = await show_journey(console, suite) and await show_lines_of_business(console, suite, sold)
+    failed += sold.failures
     for error in failed[:5]:
         console.print(f"[red]a deal did not come to its end:[/red] {error}")
     return not failed and complete and earned and (plan.data is not None or mails > 0) and books.balanced

@@ -8,6 +8,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.table import Table
 
+from ltc_cli.company.lines_of_business import Sold
 from ltc_cli.company.suite import Json, Suite
 
 _EVERY_STAGE = {
@@ -150,3 +151,19 @@ async def show_journey(console: Console, suite: Suite) -> bool:
         table.add_row(f"{moment:%Y-%m-%d %H:%M}", step["service"], step["topic"], step["number"] or "", hop, step["trace_id"][:8])
     console.print(table)
     return True
+
+
+async def show_lines_of_business(console: Console, suite: Suite, sold: Sold) -> bool:
+    """How the other orders ended, and what happened to one that was made to order; False when a flow's residual is not zero."""
+    if not sold.endings:
+        return True
+    table = Table("line of business", "way", "orders", title="Beside the deals", title_justify="left")
+    for (line, way), count in sorted(sold.endings.items()):
+        table.add_row(line, way, str(count))
+    console.print(table)
+    if sold.made_to_order is None:
+        return False
+    flow = await suite.flow(sold.made_to_order)
+    steps = [step["topic"] for step in flow["journey"]]
+    console.print(f"made to order, flow {flow['flow_id']}: {' > '.join(steps)}")
+    return bool(flow["residual"] == "0.00")
