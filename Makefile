@@ -9,7 +9,7 @@ STAMP := .venv/.ready
 # Three workers for two cores: a test waits for its database half of the time. Each test has a database of its own.
 WORKERS ?= 3
 
-.PHONY: help setup lock lint schemas problems test attack e2e fault chaos demo up down bench clean
+.PHONY: help setup lock lint schemas problems test attack e2e fault chaos demo up mes down bench clean
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s "$$(printf '\t')"
 
@@ -59,6 +59,9 @@ demo: $(STAMP) ## play a company at a day per second; DATA=<folder> imports real
 
 up: $(STAMP) ## start PostgreSQL, Kafka and the six services
 	.venv/bin/ltc up
+
+mes: $(STAMP) ## make what is ordered: the reference MES on the running stack (docs/mes.md), until Ctrl-C
+	.venv/bin/ltc mes
 
 down: $(STAMP) ## stop them and remove their data (`ltc down --keep` keeps it)
 	.venv/bin/ltc down
