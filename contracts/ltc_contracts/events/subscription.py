@@ -156,6 +156,27 @@ class SubscriptionEnded(Event):
     reason: Text | None = None
 
 
+class SubscriptionOrderLapsed(Event):
+    """An order of it was cancelled, so what it charged is not charged. From `stops_on` on nothing is served, until it is resumed.
+
+    Of an earlier period only the credit that it had used comes back (`stops_on` is None).
+    """
+
+    TOPIC: ClassVar[str] = "subscription.order_lapsed"
+    SUBJECT: ClassVar[str] = "subscription_id"
+
+    subscription_id: UUID
+    number: Code
+    customer_id: UUID
+    order_id: UUID
+    order_number: Code
+    period_from: Day
+    period_until: Annotated[Day, Field(description="the last day of what the order was for")]
+    stops_on: Day | None = None
+    credit_before: Money
+    credit_left: CreditLeft
+
+
 class SubscriptionRevenueMoved(Event):
     """Monthly recurring revenue (MRR) moved. The sum of all `delta` of a subscription is its MRR, at any time."""
 

@@ -80,6 +80,13 @@ def steps(
             "order", d4 + 0.3, flow, 12, None,
         ),
         (
+            e.SubscriptionOrderLapsed(
+                **own, order_id=order, order_number="O-2026-000003", period_from=date(2026, 4, 16), period_until=date(2026, 4, 30),
+                stops_on=date(2026, 4, 16), credit_before=eur["0.00"], credit_left=eur["31.00"],
+            ),
+            "order", d4 + 14, flow, 13, None,
+        ),
+        (
             e.SubscriptionEnded(
                 **own, ended_on=date(2026, 4, 30), cause="cancelled", credited=eur["0.00"], credit_left=eur["0.00"],
                 reason="the plant is sold",

@@ -8,4 +8,5 @@ TIMERS: list[Timer] = [
     Timer("held orders", acceptance.look_again),
     Timer("late steps", process.tell_late, every=1.0),
     Timer("subscriptions", subscription.go_on, every=1.0),
+    Timer("cancelled orders of subscriptions", subscription.take_back_orders, every=1.0),
 ]

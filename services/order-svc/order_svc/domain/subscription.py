@@ -1,8 +1,8 @@
 """The subscription: an agreement that makes an order for each of its periods.
 
-Every verb (`renewal`, `amendment`, `suspension`, `termination`) returns a `Step`: the subscription after it, what is told of it, and what is
-to be ordered. Days are business days (UTC); what is due on a day is due as it begins. Money is without tax; a subscription's credit is what
-was charged beyond what is served.
+Every verb (`renewal`, `amendment`, `suspension`, `termination`, `lapse`) returns a `Step`: the subscription after it, what is told of it, and
+what is to be ordered. Days are business days (UTC); what is due on a day is due as it begins. Money is without tax; a subscription's credit
+is what was charged beyond what is served.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,17 @@ Kind = Literal["renewal", "resume", "change"]
 # Of a paused one nothing is served any more, so it ends at once, as does one that has not begun.
 TRANSITIONS: dict[State, dict[str, State]] = {
     "scheduled": {"start": "active", "cancel": "ended"},
-    "active": {"renew": "active", "change": "active", "pause": "paused", "cancel": "cancelling", "end": "ended"},
-    "paused": {"resume": "active", "cancel": "ended", "end": "ended"},
-    "cancelling": {"renew": "cancelling", "withdraw cancellation": "active", "end": "ended"},
-    "ended": {},
+    "active": {
+        "renew": "active",
+        "change": "active",
+        "pause": "paused",
+        "cancel": "cancelling",
+        "end": "ended",
+        "lapse": "paused",
+    },
+    "paused": {"resume": "active", "cancel": "ended", "end": "ended", "lapse": "paused"},
+    "cancelling": {"renew": "cancelling", "withdraw cancellation": "active", "end": "ended", "lapse": "ended"},
+    "ended": {"lapse": "ended"},
 }
 SERVED: frozenset[State] = frozenset({"active", "cancelling"})
 EARLIEST_START_DAYS = 366

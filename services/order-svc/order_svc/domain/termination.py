@@ -46,7 +46,7 @@ def end(subscription: Subscription, now: datetime) -> Step:
     day = rules.day_after(subscription.ends_on)
     ended = rules.move(subscription, "end")
     unused = {} if subscription.state == "paused" else rules.not_served(subscription, day)
-    return _ended(ended, unused, last_day(subscription), day, now)
+    return close(ended, unused, last_day(subscription), day, now)
 
 
 def last_day(subscription: Subscription) -> date | None:
@@ -62,13 +62,14 @@ def _end_at_once(subscription: Subscription, reason: str, now: datetime, *, by: 
     ended = replace(rules.move(subscription, "cancel"), ends_on=served_until, cancel_reason=reason)
     event = SubscriptionCancelled(**rules.named(ended), ends_on=served_until, reason=reason)
     asked = rules.told(ended, now, now.date(), [("cancelled", event)], reason=reason, by=by)
-    over = _ended(asked.subscription, {}, served_until, now.date(), now, by=by)
+    over = close(asked.subscription, {}, served_until, now.date(), now, by=by)
     return replace(over, facts=(*asked.facts, *over.facts))
 
 
-def _ended(
+def close(
     ended: Subscription, unused: Credit, served_until: date | None, day: date, now: datetime, *, by: str | None = None
 ) -> Step:
+    """It is over; `unused` is what was charged beyond it."""
     ended = replace(ended, credit=proration.with_credit(ended.credit, unused), pending=None)
     event = SubscriptionEnded(
         **rules.named(ended),

@@ -9,7 +9,7 @@ from ltc_contracts.events import Line
 from order_svc.domain import fulfilment, process, stock
 from order_svc.domain.order import Change, Decision, Order, OrderNotFound, OrderNotKnownYet
 from order_svc.store import changes as wishes
-from order_svc.store import credit, orders
+from order_svc.store import credit, orders, subscription
 from order_svc.store import process as processes
 from order_svc.store import stock as shelves
 from order_svc.store.process import Moved
@@ -93,6 +93,8 @@ async def _follow(tx: Transaction, before: Order, order: Order) -> None:
         await wishes.end_requested(tx.conn, order.id, "change", "refused", "the order was cancelled", tx.now)
         if before.state != "held":
             await credit.ask_recheck(tx.conn, order.customer.customer_id)
+        if order.subscription_id is not None:
+            await subscription.ask_lapse(tx.conn, order.subscription_id, order.id)
     elif fulfilment.has_left(order) and not fulfilment.has_left(before):
         await end_reservations(tx, order, "consumed")
     if before.state == "cancelling" and order.cancellation is not None and order.cancellation.state == "refused":

@@ -10,7 +10,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError, VersionConflict
 from ltc_contracts.events import Line, SubscriptionRevenueMoved
 
-from order_svc.domain import amendment, renewal, suspension, termination
+from order_svc.domain import amendment, lapse, renewal, suspension, termination
 from order_svc.domain import subscription as rules
 from order_svc.domain.amendment import Assessment, AssessmentOutdated, When
 from order_svc.domain.subscription import Step, Subscription, SubscriptionBehind, SubscriptionRefReused
@@ -62,6 +62,20 @@ async def go_on(tx: Transaction) -> int:
         # The others must not wait for it. It shows what is in the way, and what is due stays due.
         logger.warning("subscription %s cannot go on: %s", subscription.number, error.reason)
         await store.save_trouble(tx.conn, subscription.id, error.reason, tx.now + _AGAIN)
+    return 1
+
+
+async def take_back_orders(tx: Transaction) -> int:
+    """Timer: an order that was cancelled charges nothing, and nothing is served for it; 0 when there is none."""
+    claimed = await store.claim_lapse(tx.conn)
+    if claimed is None:
+        return 0
+    subscription_id, order_id = claimed
+    subscription = await store.get_subscription_for_update(tx.conn, subscription_id)
+    order, *later = await store.list_standing(tx.conn, subscription_id, order_id, subscription.currency)
+    step, later = lapse.lapse(subscription, order, later, tx.now)
+    await store.save_lapse(tx.conn, order_id, later, tx.now)
+    await _take(tx, step)
     return 1
 
 

@@ -106,6 +106,8 @@ TABLES: Mapping[str, Table] = {
         },
     ),
     "subscription_order": Table(
-        plain="subscription_id order_id kind period_from period_until charged credit_used taken cost without placed_at"
+        plain="subscription_id order_id kind period_from period_until charged credit_used taken cost without placed_at position "
+        "spent lapsed_at"
     ),
+    "subscription_lapse": Table(plain="order_id subscription_id"),
 }

@@ -11,8 +11,9 @@ from ltc_contracts.events import Customer, Line
 from ltc_contracts.money import Money
 
 from order_svc.domain import proration
+from order_svc.domain.lapse import Standing
 from order_svc.domain.proration import Credit
-from order_svc.domain.recurring import Interval, Rhythm
+from order_svc.domain.recurring import Interval, Period, Rhythm
 from order_svc.domain.subscription import Fact, Pending, Purchase, Subscription, SubscriptionNotFound, beginning_of
 
 
@@ -209,6 +210,62 @@ async def list_orders(conn: Connection, subscription_id: UUID, *, after: UUID | 
     return rows
 
 
+async def ask_lapse(conn: Connection, subscription_id: UUID, order_id: UUID) -> None:
+    """An order was cancelled: the timer takes it back. Waits for no lock of the subscription."""
+    await conn.execute(
+        "INSERT INTO subscription_lapse (order_id, subscription_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        order_id,
+        subscription_id,
+    )
+
+
+async def claim_lapse(conn: Connection) -> tuple[UUID, UUID] | None:
+    """Subscription and order of one that was cancelled, taken from the queue with this transaction; None when there is none."""
+    row = await conn.fetchrow(
+        """
+        DELETE FROM subscription_lapse WHERE order_id = (
+            SELECT order_id FROM subscription_lapse ORDER BY order_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING subscription_id, order_id
+        """
+    )
+    return None if row is None else (row["subscription_id"], row["order_id"])
+
+
+async def list_standing(conn: Connection, subscription_id: UUID, order_id: UUID, currency: str) -> list[Standing]:
+    """An order and those placed after it that were not taken back, in the order in which they were placed."""
+    rows = await conn.fetch(
+        """
+        SELECT p.order_id, o.number, p.period_from, p.period_until, p.taken, p.cost, p.without, p.spent
+        FROM subscription_order p JOIN sales_order o ON o.id = p.order_id
+        WHERE p.subscription_id = $1 AND p.lapsed_at IS NULL
+          AND p.position >= (SELECT position FROM subscription_order WHERE order_id = $2)
+        ORDER BY p.position
+        """,
+        *(subscription_id, order_id),
+    )
+    return [
+        Standing(
+            order_id=row["order_id"],
+            number=row["number"],
+            period=Period(row["period_from"], row["period_until"]),
+            taken=_read_credit(row["taken"], currency),
+            cost=_read_credit(row["cost"], currency),
+            without=_read_credit(row["without"], currency),
+            spent=row["spent"],
+        )
+        for row in rows
+    ]
+
+
+async def save_lapse(conn: Connection, order_id: UUID, later: Sequence[Standing], now: datetime) -> None:
+    """The order is taken back; those placed after it are as they are after that."""
+    await conn.execute("UPDATE subscription_order SET lapsed_at = $2 WHERE order_id = $1", order_id, now)
+    await conn.executemany(
+        "UPDATE subscription_order SET without = $2, spent = $3 WHERE order_id = $1",
+        [(each.order_id, _credit(each.without), each.spent) for each in later],
+    )
+
+
 def _due(subscription: Subscription) -> datetime | None:
     return None if subscription.next_on is None else beginning_of(subscription.next_on)
 
@@ -219,6 +276,10 @@ def _lines(lines: Sequence[Line]) -> list[dict[str, Any]]:
 
 def _credit(credit: Credit) -> list[list[str]]:
     return [[category, format(rate, "f"), str(money.amount)] for (category, rate), money in sorted(credit.items())]
+
+
+def _read_credit(credit: Sequence[Any], currency: str) -> Credit:
+    return {(category, Decimal(rate).normalize()): Money.of(amount, currency) for category, rate, amount in credit}
 
 
 def _pending(pending: Pending | None) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from order_svc.timers import TIMERS
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 RunTimer = Callable[[Timer | Errand], Awaitable[int]]
-LOOK_AGAIN, TELL_LATE, GO_ON, *_ = TIMERS
+LOOK_AGAIN, TELL_LATE, GO_ON, LAPSE, *_ = TIMERS
 Parked = Callable[[], Awaitable[list[asyncpg.Record]]]
 
 

@@ -10,10 +10,11 @@ from ltc_contracts.errors import DomainError
 from ltc_contracts.events import Event, Line, SubscriptionRevenueMoved
 from ltc_contracts.money import Money
 
-from order_svc.domain import amendment, renewal, suspension, termination
+from order_svc.domain import amendment, lapse, proration, renewal, suspension, termination
 from order_svc.domain import lines as arithmetic
 from order_svc.domain import subscription as rules
 from order_svc.domain.amendment import When
+from order_svc.domain.lapse import Standing
 from order_svc.domain.recurring import Interval
 from order_svc.domain.subscription import Purchase, Step, Subscription
 from order_svc.domain.termination import CancelAt
@@ -51,6 +52,8 @@ class Life:
     orders: list[Purchase] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     served: dict[date, tuple[Line, ...]] = field(default_factory=dict)
+    standing: list[Standing] = field(default_factory=list)
+    free: Money = field(default_factory=lambda: Money.zero("EUR"))
     refused: int = 0
 
     @property
@@ -64,6 +67,17 @@ class Life:
         self.events += [fact.event for fact in step.facts if fact.event is not None]
         if step.purchase is not None:
             self.orders.append(step.purchase)
+            bill = step.purchase.bill
+            self.standing.append(
+                Standing(
+                    order_id=new_id(),
+                    number="O-1",
+                    period=step.purchase.period,
+                    taken=bill.taken,
+                    cost=proration.by_class(bill.lines),
+                    without=step.purchase.without,
+                )
+            )
 
     def catch_up(self) -> None:
         while self.subscription.next_on is not None and self.subscription.next_on <= self.today:
@@ -96,9 +110,34 @@ class Life:
         except DomainError:
             self.refused += 1
 
+    def cancel_order(self, number: int) -> None:
+        """One of the orders that stand is cancelled, 0 the last. What was served for it, and cannot be taken back, was `free`."""
+        if not self.standing:
+            return
+        at = len(self.standing) - 1 - number % len(self.standing)
+        order, later = self.standing[at], self.standing[at + 1 :]
+        had = self.subscription.credit
+        step, later = lapse.lapse(self.subscription, order, later, self.now)
+        self.standing[at:] = later
+        self.take(step)
+        cost = proration.total(order.cost, "EUR")
+        if order.spent:
+            # What its money paid for meanwhile is served, or was.
+            for key, amount in order.cost.items():
+                self.free += max(amount - had.get(key, Money.zero("EUR")), Money.zero("EUR"))
+        elif any(each.period.first > order.period.last for each in later):
+            self.free += cost + proration.total(order.taken, "EUR")
+        else:
+            self.served = {day: lines for day, lines in self.served.items() if day < order.period.first}
+            # What had been free may not be served any more; nothing else becomes free.
+            free = self.worth() + self.subscription.balance - self.ordered
+            assert Money.zero("EUR") <= free <= self.free
+            self.free = free
+
     @property
     def ordered(self) -> Money:
-        return Money.total((order.bill.net for order in self.orders), self.subscription.currency)
+        """What the orders that stand cost."""
+        return Money.total((proration.total(each.cost, "EUR") for each in self.standing), "EUR")
 
     @property
     def moved(self) -> Money:
@@ -123,7 +162,8 @@ class Life:
     def check(self) -> None:
         """What holds at any time."""
         subscription = self.subscription
-        assert self.ordered == self.worth() + subscription.balance, (self.ordered, self.worth(), subscription.balance)
+        assert self.ordered + self.free == self.worth() + subscription.balance
+        assert self.free.amount >= 0
         assert all(amount.amount > 0 for amount in subscription.credit.values())
         assert subscription.mrr == self.moved
         serves = subscription.state in rules.SERVED

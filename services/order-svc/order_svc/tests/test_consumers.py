@@ -263,7 +263,7 @@ def test_what_we_tell_is_what_we_own() -> None:
         "order.released",
         "order.stalled",
         *(f"subscription.{what}" for what in ("started", "renewed", "changed", "paused", "resumed", "cancelled")),
-        *(f"subscription.{what}" for what in ("cancellation_withdrawn", "ended", "revenue_moved")),
+        *(f"subscription.{what}" for what in ("cancellation_withdrawn", "order_lapsed", "ended", "revenue_moved")),
     }
 
 

@@ -203,7 +203,7 @@ cents = st.integers(0, 100_000)
 wishes = st.lists(
     st.tuples(
         st.integers(0, 45),
-        st.sampled_from(("change", "change", "change", "pause", "resume", "resume", "cancel", "withdraw")),
+        st.sampled_from(("change", "change", "change", "pause", "resume", "resume", "cancel", "withdraw", "order")),
         st.lists(st.tuples(cents, st.integers(1, 20), st.booleans()), min_size=1, max_size=3),
         st.sampled_from(("now", "now", "renewal")),
         st.sampled_from(("period_end", "notice")),
@@ -257,10 +257,40 @@ def test_in_no_history_money_appears_or_disappears_and_the_movements_add_up_to_t
             priced(f"{price / 100:.2f}", str(quantity), line_id=known.line_id if goes_on and not number else new_id())
             for number, (price, quantity, goes_on) in enumerate(drawn)
         ]
-        life.wish(what, tuple(lines), when, at)
+        if what == "order":
+            life.cancel_order(first + len(life.orders) * days)
+        else:
+            life.wish(what, tuple(lines), when, at)
         life.check()
     coming = renewal.upcoming(life.subscription, 3)
     known_orders = len(life.orders)
     life.wait(120)
     life.check()
     assert life.orders[known_orders:][: len(coming)] == coming[: len(life.orders) - known_orders]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((0, 0, 5, 20)),
+            st.sampled_from(("order", "order", "change", "change", "pause", "resume")),
+            st.integers(0, 20_000),
+            st.integers(0, 3),
+        ),
+        min_size=4,
+        max_size=25,
+    )
+)
+def test_orders_may_be_cancelled_in_any_order_and_no_money_appears_or_disappears(
+    history: list[tuple[int, str, int, int]],
+) -> None:
+    life = alive((priced("30.00"), priced("10.00", rate="7")), date(2026, 1, 1))
+    for days, what, price, number in history:
+        life.wait(days)
+        if what == "order":
+            life.cancel_order(number)
+        else:
+            line = again(life.subscription.lines[0], f"{price / 100:.2f}")
+            life.wish(what, (line, *life.subscription.lines[1:]), "now", "period_end")
+        life.check()
