@@ -97,14 +97,17 @@ async def test_four_replicas_order_each_period_of_each_subscription_once(
 async def test_a_period_is_never_ordered_twice_the_database_refuses_it(desk: Desk, db: Database) -> None:
     await desk.start()
     async with db.connection() as conn:
-        with pytest.raises(asyncpg.UniqueViolationError):
+        with pytest.raises(asyncpg.UniqueViolationError, match="subscription_order_period"):
             await conn.execute(
                 """
                 WITH twin AS (
                     INSERT INTO sales_order SELECT (jsonb_populate_record(o, jsonb_build_object(
                         'id', gen_random_uuid(), 'contract_id', gen_random_uuid(), 'number', 'O-9', 'external_ref', 'twin'))).*
                     FROM sales_order o RETURNING id)
-                INSERT INTO subscription_order SELECT (jsonb_populate_record(p, jsonb_build_object('order_id', twin.id))).*
+                INSERT INTO subscription_order (subscription_id, order_id, kind, period_from, period_until, charged, credit_used, taken,
+                                                cost, without, placed_at)
+                SELECT p.subscription_id, twin.id, p.kind, p.period_from, p.period_until, p.charged, p.credit_used, p.taken, p.cost,
+                       p.without, p.placed_at
                 FROM subscription_order p, twin
                 """
             )
