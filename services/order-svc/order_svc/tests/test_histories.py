@@ -72,6 +72,8 @@ def check_lines(seed: int, order_id: UUID, suite: Suite, model: Books) -> int:
     first = [each.amount for each in told if each.topic == "order.confirmed"]
     if first:
         assert first[0] + sum(each.amount for each in changed) == order.net.amount, (seed, "first net and deltas are not the net")
+    ours = sum((pick.quantity for pick, state, _ in model.picks.get(order_id, ()) if state != "released"), Decimal(0))
+    assert ours <= line.quantity, (seed, "more is reserved, or left the shelf, than the order is")
     handed = sum(quantity for of, quantity in model.delivered.values() if of == order_id)
     assert handed == deal.handed <= line.quantity, (seed, "delivered beyond the lines")
     if deal.completed:
