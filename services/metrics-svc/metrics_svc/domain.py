@@ -285,6 +285,12 @@ def _score(kind: str) -> Callable[[Data], Milestone]:
     return lambda data: Milestone(kind, score=int(data["score"]), begun_at=datetime.fromisoformat(data["asked_at"]))
 
 
+def _moved(data: Data) -> Milestone:
+    # A kind of its own for each movement: no dimension of the flow is told by it.
+    currency, delta = _money(data, "delta")
+    return Milestone(f"mrr_{data['kind']}", currency, net=delta)
+
+
 _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "lead.captured": _lead("lead"),
     "lead.qualified": _lead("qualified"),
@@ -302,6 +308,7 @@ _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "order.changed": _changed,
     "order.cancelled": _net("cancelled"),
     "order.closed": _plain("closed"),
+    "subscription.revenue_moved": _moved,
     "delivery.handed_over": _handed,
     "delivery.returned": _returned,
     "delivery.completed": _delivered,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 DIMENSIONS = ("channel", "source", "campaign", "owner", "team", "region", "product", "segment", "country")
 # The facts each number is made of, so that it can be opened to the events behind it.
 _FULFILMENT = ("ordered", "changed", "cancelled", "handed", "returned", "delivered")
+_MRR = tuple(f"mrr_{kind}" for kind in ("new", "expansion", "contraction", "churn", "reactivation"))
 KINDS = {
     "funnel": ("lead", "qualified", "opportunity", "quoted", "won", "ordered", "delivered", "invoiced", "paid"),
     "lead_conversion_rate": ("lead", "opportunity"),
@@ -32,6 +33,8 @@ KINDS = {
     "csat": ("csat", "csat_asked", "csat_answered"),
     "nps": ("nps", "nps_asked", "nps_answered"),
     "survey_response_rate": tuple(f"{kind}_{what}" for kind in ("csat", "nps", "research") for what in ("asked", "answered")),
+    "mrr": _MRR,
+    "mrr_movements": _MRR,
     "conservation_residual": (
         *("accepted", "contracted", "ordered", "changed", "handed", "returned", "delivered", "invoiced", "allocated", "credited"),
         *("refunded", "overdue", "paid", "settled", "cancelled"),

@@ -278,10 +278,7 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         # Steps of an offer: its value counts when it is sent and when it is accepted.
         *("quote.approval_requested", "quote.approved", "quote.rejected", "quote.expired"),
         # What a subscription orders counts as the order that it is; what it will bring is nothing that happened.
-        *(
-            f"subscription.{what}"
-            for what in ("started", "renewed", "changed", "paused", "resumed", "order_lapsed", "ended", "revenue_moved")
-        ),
+        *(f"subscription.{what}" for what in ("started", "renewed", "changed", "paused", "resumed", "order_lapsed", "ended")),
         "order.change_requested",  # what is wished counts when it is granted
     }
     # Steps between stages. A new topic comes here only when it moves no flow from one stage to another.
