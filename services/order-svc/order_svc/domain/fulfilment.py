@@ -21,13 +21,14 @@ def note_promise(order: Order, at: datetime, now: datetime) -> Decision:
 def progress(order: Order, percent: Decimal, now: datetime, at: datetime | None = None) -> Decision:
     """Delivery has begun or went on. Progress never goes back, and says nothing new about an order that is decided.
 
-    Per cent of what the order was before its last change are per cent of something else.
+    Per cent of what the order was before its last change are per cent of something else, and hand-overs are counted by themselves.
 
     `delivery.cancelled` means that nothing was delivered, so progress is also the answer to a cancellation request: refused.
     """
     if order.state in DELIVERED or order.state == "cancelled":
         return order, []
-    if at is not None and order.lines_changed_at is not None and at < order.lines_changed_at:
+    outdated = at is not None and order.lines_changed_at is not None and at < order.lines_changed_at
+    if outdated or order.handovers:
         percent = Decimal(0)
     if order.state == "in_progress" and percent <= order.percent_delivered:
         return order, []
@@ -39,10 +40,20 @@ def progress(order: Order, percent: Decimal, now: datetime, at: datetime | None 
     return order, changes
 
 
-def hand_over(order: Order, net: Money, now: datetime) -> Decision:
-    """The customer has a part, which is to be invoiced. Call once per hand-over; those that are told late may be the last that was missing."""
+def hand_over(order: Order, net: Money, percent: Decimal, now: datetime) -> Decision:
+    """The customer has a part, which is to be invoiced; `percent` of the quantities they got so far. Call once per hand-over.
+
+    Those that are told late may be the last that was missing. As progress, it answers a cancellation request: refused.
+    """
     order = touch(replace(order, handed_net=order.handed_net + net, handovers=order.handovers + 1), now)
-    return close_when_done(order, now)
+    if order.state in DELIVERED or order.state == "cancelled":
+        return close_when_done(order, now)
+    order, changes = refuse_cancellation(order, "delivery has begun", now)
+    order = replace(order, percent_delivered=percent)
+    if order.state != "in_progress":
+        order, begun = move(order, "in_progress", "progress", now)
+        changes += begun
+    return order, changes
 
 
 def fulfil(
@@ -66,6 +77,11 @@ def fulfil(
 def has_left(order: Order) -> bool:
     """Whether the order's pieces are gone from the shelf. How many is known when no answer is waited for: less may have been delivered."""
     return order.milestones.delivered_at is not None and order.change is None
+
+
+def knows_all_parts(order: Order) -> bool:
+    """Whether every hand-over was told, so that what is still reserved stays on the shelf."""
+    return has_left(order) and order.handovers_told is not None and order.handovers >= order.handovers_told
 
 
 def note_invoice(order: Order, gross: Money, net: Money, at: datetime, now: datetime) -> Decision:

@@ -3,7 +3,7 @@
 The ERP counts (`on_hand`, at `as_of`); we reserve. What is never counted is not stock-kept and is never short: services, made to order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -72,9 +72,20 @@ def allocate(lines: Iterable[Line], shelves: Sequence[Shelf]) -> Allocation:
     return Allocation(tuple(picks), tuple(shortages))
 
 
-def surplus(picks: Iterable[Pick], lines: Iterable[Line]) -> tuple[Pick, ...]:
-    """What is reserved beyond the lines as they are; the smallest lots are given back first."""
-    rest = {line.line_id: line.quantity for line in lines}
+def leaving(picks: Iterable[Pick], parts: Mapping[UUID, Decimal]) -> tuple[Pick, ...]:
+    """Which reserved pieces go with so much of the lines, the fullest lots first; what was not reserved is not of our stock."""
+    rest, gone = dict(parts), list[Pick]()
+    for pick in sorted(picks, key=lambda pick: (-pick.quantity, pick.site)):
+        part = min(pick.quantity, rest.get(pick.line_id, Decimal(0)))
+        if part > 0:
+            rest[pick.line_id] -= part
+            gone.append(replace(pick, quantity=part))
+    return tuple(gone)
+
+
+def surplus(picks: Iterable[Pick], lines: Iterable[Line], gone: Mapping[UUID, Decimal]) -> tuple[Pick, ...]:
+    """What is reserved beyond the lines as they are, less what is `gone` of them; the smallest lots are given back first."""
+    rest = {line.line_id: max(Decimal(0), line.quantity - gone.get(line.line_id, Decimal(0))) for line in lines}
     freed: list[Pick] = []
     for pick in sorted(picks, key=lambda pick: (-pick.quantity, pick.site)):
         kept = min(pick.quantity, rest.get(pick.line_id, Decimal(0)))

@@ -1,6 +1,8 @@
 """What every change of an order brings with it: its row, history and events, its place in the process, its pieces and its credit."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -9,7 +11,7 @@ from ltc_contracts.events import Line
 from order_svc.domain import fulfilment, process, stock
 from order_svc.domain.order import Change, Decision, Order, OrderNotFound, OrderNotKnownYet
 from order_svc.store import changes as wishes
-from order_svc.store import credit, orders, subscription
+from order_svc.store import credit, deliveries, orders, subscription
 from order_svc.store import process as processes
 from order_svc.store import stock as shelves
 from order_svc.store.process import Moved
@@ -95,7 +97,9 @@ async def _follow(tx: Transaction, before: Order, order: Order) -> None:
             await credit.ask_recheck(tx.conn, order.customer.customer_id)
         if order.subscription_id is not None:
             await subscription.ask_lapse(tx.conn, order.subscription_id, order.id)
-    elif fulfilment.has_left(order) and not fulfilment.has_left(before):
+    elif fulfilment.knows_all_parts(order) and not fulfilment.knows_all_parts(before):
+        await end_reservations(tx, order, "released")
+    elif order.handovers_told is None and fulfilment.has_left(order) and not fulfilment.has_left(before):
         await end_reservations(tx, order, "consumed")
     if before.state == "cancelling" and order.cancellation is not None and order.cancellation.state == "refused":
         await wishes.end_requested(tx.conn, order.id, "cancellation", "refused", "delivery has begun", tx.now)
@@ -104,9 +108,26 @@ async def _follow(tx: Transaction, before: Order, order: Order) -> None:
 async def fit_reservations(tx: Transaction, order_id: UUID, lines: Iterable[Line]) -> None:
     """What is reserved beyond these lines is free again."""
     picks, _ = await shelves.get_reserved_for_update(tx.conn, order_id)
-    freed = stock.surplus(picks, lines)
+    freed = stock.surplus(picks, lines, await deliveries.get_handed(tx.conn, order_id))
     if freed:
         await shelves.release_reservations(tx.conn, order_id, freed, tx.now)
+
+
+async def consume_parts(
+    tx: Transaction, order_id: UUID, handover_id: UUID, parts: Sequence[tuple[UUID, Decimal]], at: datetime
+) -> None:
+    """What was reserved of these parts left the shelves at `at`. Call once per hand-over, with the order locked."""
+    picks, found = await shelves.get_reserved_for_update(tx.conn, order_id)
+    wanted: dict[UUID, Decimal] = {}
+    for line_id, quantity in parts:
+        wanted[line_id] = wanted.get(line_id, Decimal(0)) + quantity
+    gone = stock.leaving(picks, wanted)
+    if not gone:
+        return
+    by_place = {(shelf.sku, shelf.site): shelf for shelf in found}
+    for pick in gone:
+        by_place[pick.sku, pick.site] = stock.consume(by_place[pick.sku, pick.site], pick.quantity, at)
+    await shelves.insert_parts(tx.conn, order_id, handover_id, gone, at, list(by_place.values()))
 
 
 async def end_reservations(tx: Transaction, order: Order, state: str) -> None:

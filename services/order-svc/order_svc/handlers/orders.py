@@ -9,7 +9,8 @@ from ltc_chassis.db import Transaction
 from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver, DeliveryReturned, InvoicePaid
 
 from order_svc.domain import cancellation, fulfilment
-from order_svc.handlers.journal import known_order_for_update, known_orders_for_update, save, save_promises
+from order_svc.domain.change import percent_of
+from order_svc.handlers.journal import consume_parts, known_order_for_update, known_orders_for_update, save, save_promises
 from order_svc.store import deliveries, orders
 
 
@@ -51,11 +52,15 @@ async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> N
 
 
 async def record_handover(tx: Transaction, event: DeliveryHandedOver, at: datetime) -> None:
-    """The customer has a part of some lines; it was the last that was missing, perhaps."""
+    """The customer has a part of some lines, once: so much is delivered, and the pieces leave our shelves."""
     order = await known_order_for_update(tx, event.order_id)
     parts = [(line.line_id, line.quantity) for line in event.lines]
-    if await deliveries.insert_parts(tx.conn, order.id, event.handover_id, parts, at):
-        await save(tx, order, fulfilment.hand_over(order, event.net, tx.now))
+    if not await deliveries.insert_parts(tx.conn, order.id, event.handover_id, parts, at):
+        return
+    await consume_parts(tx, order.id, event.handover_id, parts, event.handed_over_at)
+    lines = (await orders.list_lines(tx.conn, [order.id]))[order.id]
+    percent = percent_of(lines, await deliveries.get_handed(tx.conn, order.id))
+    await save(tx, order, fulfilment.hand_over(order, event.net, percent, tx.now))
 
 
 async def record_return(tx: Transaction, event: DeliveryReturned, at: datetime) -> None:

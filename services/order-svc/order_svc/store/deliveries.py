@@ -27,6 +27,15 @@ async def insert_parts(
     return bool(added)
 
 
+async def get_handed(conn: Connection, order_id: UUID) -> dict[UUID, Decimal]:
+    """What was handed over of each line in all, whatever came back of it. Read it with the order locked to decide on it."""
+    rows = await conn.fetch(
+        "SELECT line_id, sum(quantity) AS quantity FROM line_delivery WHERE order_id = $1 AND quantity > 0 GROUP BY line_id",
+        order_id,
+    )
+    return {row["line_id"]: row["quantity"] for row in rows}
+
+
 async def get_delivered(conn: Connection, order_id: UUID) -> dict[UUID, Decimal]:
     """What the customer has of each line. Read it with the order locked to decide on it."""
     rows = await conn.fetch(

@@ -57,8 +57,9 @@ async def get_left_since(conn: Connection, sku: str, site: str, moment: datetime
     """Pieces that were delivered from a shelf after a moment."""
     left: Decimal = await conn.fetchval(
         """
-        SELECT coalesce(sum(quantity), 0) FROM reservation
-        WHERE sku = $1 AND site = $2 AND state = 'consumed' AND ended_at > $3
+        SELECT (SELECT coalesce(sum(quantity), 0) FROM reservation
+                WHERE sku = $1 AND site = $2 AND state = 'consumed' AND ended_at > $3)
+             + (SELECT coalesce(sum(quantity), 0) FROM reservation_part WHERE sku = $1 AND site = $2 AND ended_at > $3)
         """,
         sku,
         site,
@@ -171,6 +172,42 @@ async def insert_reservations(conn: Connection, order_id: UUID, picks: Sequence[
     )
 
 
+async def insert_parts(
+    conn: Connection, order_id: UUID, handover_id: UUID, picks: Sequence[Pick], at: datetime, shelves: Sequence[Shelf]
+) -> None:
+    """These pieces of an order's reservations left with a hand-over; the shelves are as they are then. They are locked by the caller."""
+    await conn.execute(
+        """
+        WITH pick AS (
+            SELECT line_id, sku, site, quantity
+            FROM unnest($4::uuid[], $5::text[], $6::text[], $7::numeric[]) AS p (line_id, sku, site, quantity)),
+        part AS (
+            INSERT INTO reservation_part (handover_id, order_id, line_id, sku, site, quantity, ended_at)
+            SELECT $2, $1, p.line_id, p.sku, p.site, p.quantity, $3 FROM pick p),
+        emptied AS (
+            DELETE FROM reservation r USING pick p
+            WHERE r.order_id = $1 AND r.line_id = p.line_id AND r.site = p.site AND r.state = 'reserved' AND r.quantity = p.quantity),
+        kept AS (
+            UPDATE reservation r SET quantity = r.quantity - p.quantity FROM pick p
+            WHERE r.order_id = $1 AND r.line_id = p.line_id AND r.site = p.site AND r.state = 'reserved' AND r.quantity > p.quantity)
+        UPDATE stock SET on_hand = given.on_hand, reserved = given.reserved
+        FROM unnest($8::text[], $9::text[], $10::numeric[], $11::numeric[]) AS given (sku, site, on_hand, reserved)
+        WHERE stock.sku = given.sku AND stock.site = given.site
+        """,
+        order_id,
+        handover_id,
+        at,
+        [pick.line_id for pick in picks],
+        [pick.sku for pick in picks],
+        [pick.site for pick in picks],
+        [pick.quantity for pick in picks],
+        [shelf.sku for shelf in shelves],
+        [shelf.site for shelf in shelves],
+        [shelf.on_hand for shelf in shelves],
+        [shelf.reserved for shelf in shelves],
+    )
+
+
 async def list_shelves(conn: Connection, sku: str | None, *, after: tuple[str, str] | None, limit: int) -> list[Shelf]:
     """Shelves by SKU and site."""
     sku_after, site_after = after or (None, None)
@@ -190,7 +227,10 @@ async def list_shelves(conn: Connection, sku: str | None, *, after: tuple[str, s
 async def list_reservations(conn: Connection, order_id: UUID) -> list[Any]:
     return await conn.fetch(
         """
-        SELECT line_id, sku, site, quantity, state FROM reservation WHERE order_id = $1 ORDER BY line_id, site
+        SELECT line_id, sku, site, quantity, state FROM reservation WHERE order_id = $1
+        UNION ALL
+        SELECT line_id, sku, site, sum(quantity), 'consumed' FROM reservation_part WHERE order_id = $1 GROUP BY line_id, sku, site
+        ORDER BY line_id, site, state
         """,
         order_id,
     )

@@ -18,7 +18,7 @@ from order_svc.domain.order import BOUND, Decision, Order, PromiseRule
 from order_svc.domain.order import Change as StateChange
 from order_svc.domain.process import Position
 from order_svc.domain.stock import Pick, Shelf
-from order_svc.tests.histories import Told
+from order_svc.tests.histories import PRICE, Told
 
 RULE = PromiseRule(lead_days=14)
 
@@ -86,10 +86,10 @@ class Books:
         if order == before:
             return
         self._commit(order, changes)
-        if order.state == "cancelled" != before.state:
+        if order.state == "cancelled" != before.state or (
+            fulfilment.knows_all_parts(order) and not fulfilment.knows_all_parts(before)
+        ):
             self._end(order, "released", order.updated_at)
-        elif fulfilment.has_left(order) and not fulfilment.has_left(before) and order.milestones.delivered_at is not None:
-            self._end(order, "consumed", order.milestones.delivered_at)
         self._end_wishes(before, order, now=order.updated_at)
 
     def _commit(self, order: Order, changes: list[StateChange]) -> None:
@@ -131,18 +131,35 @@ class Books:
         if ended:
             self.picks[order.id] = tuple(ended)
 
+    def _hand_over(self, order: Order, handover_id: UUID, quantity: int, at: datetime, now: datetime) -> Decision:
+        if handover_id in self.delivered:
+            return order, []
+        self.delivered[handover_id] = (order.id, quantity)
+        [line] = self.lines[order.id]
+        reserved = [pick for pick, state, _ in self.picks.get(order.id, ()) if state == "reserved"]
+        for gone in stock.leaving(reserved, {line.line_id: Decimal(quantity)}):
+            self.shelves[gone.sku] = stock.consume(self.shelves[gone.sku], gone.quantity, at)
+            self._take_off(order, gone.quantity)
+            self.picks[order.id] = (*self.picks[order.id], (gone, "consumed", at))
+        percent = wishes.percent_of((line,), {line.line_id: Decimal(self._delivered(order))})
+        return fulfilment.hand_over(order, money(quantity * PRICE), percent, now)
+
     def _fit(self, order: Order) -> None:
         reserved = [pick for pick, state, _ in self.picks.get(order.id, ()) if state == "reserved"]
-        for freed in stock.surplus(reserved, self.lines[order.id]):
+        [line] = self.lines[order.id]
+        for freed in stock.surplus(reserved, (line,), {line.line_id: Decimal(self._delivered(order))}):
             self.shelves[freed.sku] = stock.release(self.shelves[freed.sku], freed.quantity)
-            rest = freed.quantity
-            kept = []
-            for pick, state, at in self.picks[order.id]:
-                part = min(rest, pick.quantity) if state == "reserved" else Decimal(0)
-                rest -= part
-                if pick.quantity > part:
-                    kept.append((replace(pick, quantity=pick.quantity - part), state, at))
-            self.picks[order.id] = tuple(kept)
+            self._take_off(order, freed.quantity)
+
+    def _take_off(self, order: Order, rest: Decimal) -> None:
+        """So much is not reserved any more."""
+        kept = []
+        for pick, state, at in self.picks[order.id]:
+            part = min(rest, pick.quantity) if state == "reserved" else Decimal(0)
+            rest -= part
+            if pick.quantity > part:
+                kept.append((replace(pick, quantity=pick.quantity - part), state, at))
+        self.picks[order.id] = tuple(kept)
 
     def _end_wishes(self, before: Order, order: Order, now: datetime) -> None:
         """What became of the order as a whole is the answer to a wish."""

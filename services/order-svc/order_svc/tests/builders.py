@@ -1,7 +1,7 @@
 """Events and orders with defaults: a test names only what it is about."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -131,7 +131,7 @@ def handed_over(order_id: UUID, *parts: tuple[Line, str], **more: Any) -> Delive
         "net": eur("1.00"),
         "payment_terms_days": 30,
         "promised_on": date(2026, 1, 15),
-        "handed_over_at": NOW,
+        "handed_over_at": NOW + timedelta(minutes=1),
         "last": False,
     }
     return DeliveryHandedOver(**given | more)

@@ -281,10 +281,11 @@ class Suite:
         self._tell("progressed", self._id(deal), amount=self.random.choice([0, 10, 60]))
 
     def _hand_over(self, deal: Deal, pieces: int) -> None:
-        """A part, or the rest. Pieces are counted out of the shelf when all of them went."""
+        """A part, or the rest. Its pieces are off the shelf."""
         deal.begun, order_id = True, self._id(deal)
         deal.handed += pieces
         deal.handovers += 1
+        self.pieces[deal.cart.sku] -= pieces
         self._tell("handed_over", order_id, subject=new_id(), amount=pieces)
         if deal.cart.invoicing == "on_delivery":
             self._invoice(deal, pieces * PRICE)
@@ -295,7 +296,6 @@ class Suite:
             self._tell("progressed", self._id(deal), amount=deal.handed * 100 // deal.quantity)
             return
         deal.completed = True
-        self.pieces[deal.cart.sku] -= deal.handed
         self._tell("completed", self._id(deal), amount=deal.handovers)
 
     def _decide(self, deal: Deal, change_id: UUID, quantity: int) -> None:

@@ -150,9 +150,7 @@ class Model(Books):
         if fact.kind == "progressed":
             return fulfilment.progress(order, Decimal(fact.amount), now, fact.at)
         if fact.kind == "handed_over" and fact.subject is not None:
-            known = fact.subject in self.delivered
-            self.delivered[fact.subject] = (order.id, fact.amount)
-            return (order, []) if known else fulfilment.hand_over(order, money(fact.amount * PRICE), now)
+            return self._hand_over(order, fact.subject, fact.amount, fact.at, now)
         if fact.kind == "completed":
             return fulfilment.fulfil(order, order.id, now, fact.at, handovers=fact.amount)
         if fact.kind == "cancelled":

@@ -155,7 +155,11 @@ class Live:
             [line] = (await store.list_lines(conn, [fact.order_id]))[fact.order_id]
         if fact.kind == "handed_over":
             return handed_over(
-                fact.order_id, (line, str(fact.amount)), handover_id=fact.subject, net=eur(str(fact.amount * PRICE))
+                fact.order_id,
+                (line, str(fact.amount)),
+                handover_id=fact.subject,
+                handed_over_at=fact.at,
+                net=eur(str(fact.amount * PRICE)),
             )
         return decided(fact.order_id, fact.subject, (line, str(fact.amount)), granted=fact.yes)
 
@@ -174,7 +178,13 @@ class Live:
                 model.delivered[row["fact_id"]] = (row["order_id"], int(row["quantity"]))
             for row in await conn.fetch("SELECT order_id, step, since, attempt FROM order_process"):
                 model.positions[row["order_id"]] = (Position(row["step"], row["since"]), row["attempt"])
-            for row in await conn.fetch("SELECT order_id, line_id, sku, site, quantity, state, ended_at FROM reservation"):
+            picks = await conn.fetch(
+                """
+                SELECT order_id, line_id, sku, site, quantity, state, ended_at FROM reservation
+                UNION ALL SELECT order_id, line_id, sku, site, quantity, 'consumed', ended_at FROM reservation_part
+                """
+            )
+            for row in picks:
                 pick = Pick(row["line_id"], row["sku"], row["site"], row["quantity"])
                 model.picks[row["order_id"]] = (
                     *model.picks.get(row["order_id"], ()),
