@@ -49,7 +49,7 @@ def hand_over(order: Order, net: Money, percent: Decimal, now: datetime) -> Deci
     if order.state in DELIVERED or order.state == "cancelled":
         return close_when_done(order, now)
     order, changes = refuse_cancellation(order, "delivery has begun", now)
-    order = replace(order, percent_delivered=percent)
+    order = replace(order, percent_delivered=max(order.percent_delivered, percent))
     if order.state != "in_progress":
         order, begun = move(order, "in_progress", "progress", now)
         changes += begun

@@ -107,12 +107,12 @@ def test_payment_before_delivery_is_remembered_and_closes_at_fulfilment() -> Non
 
 
 def test_an_order_that_is_delivered_and_invoiced_in_parts_closes_when_the_last_part_is_paid() -> None:
-    order, _ = fulfilment.hand_over(an_order(), eur("300.00"), LATER)
+    order, _ = fulfilment.hand_over(an_order(), eur("300.00"), Decimal(30), LATER)
     order, _ = fulfilment.note_invoice(order, eur("357.00"), eur("300.00"), LATER, LATER)
     order, _ = fulfilment.settle(order, eur("357.00"), LATER)
     order, _ = fulfilment.fulfil(order, new_id(), LATER, handovers=2)
     assert order.state == "fulfilled"  # the second hand-over is told late
-    order, _ = fulfilment.hand_over(order, eur("700.00"), LATER)
+    order, _ = fulfilment.hand_over(order, eur("700.00"), Decimal(100), LATER)
     order, _ = fulfilment.note_invoice(order, eur("833.00"), eur("700.00"), LATER, LATER)
     assert order.state == "fulfilled"
     order, changes = fulfilment.settle(order, eur("833.00"), LATER)
@@ -218,7 +218,7 @@ def play(world: World) -> tuple[Order, list[Change]]:
             known.add(fact.name)
             amount = eur(str(fact.amount))
             if fact.kind == "handed_over":
-                decided = fulfilment.hand_over(order, amount, LATER)
+                decided = fulfilment.hand_over(order, amount, Decimal(0), LATER)
             elif fact.kind == "issued":
                 decided = fulfilment.note_invoice(order, amount, amount, LATER, LATER)
             else:
