@@ -131,6 +131,10 @@ def credit(
     gross = net + tax
     if gross.amount <= 0:
         raise NothingToCredit(f"nothing of {invoice.number} is left to credit")
+    if invoice.gross - invoice.credited < gross:
+        raise TooMuchCredited(
+            f"{invoice.number} has {invoice.gross - invoice.credited} left to credit, not {gross}", field="lines"
+        )
     changed, free, paid = documents.take_back(invoice, gross, now)
     today = now.date()
     note = CreditNote(

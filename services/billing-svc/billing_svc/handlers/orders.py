@@ -11,6 +11,7 @@ from ltc_contracts.events import OrderChanged, OrderConfirmed
 from billing_svc.domain import billed_order as rules
 from billing_svc.domain import occasion as occasions
 from billing_svc.domain.billed_order import BilledOrder, Credit, Done, Fact
+from billing_svc.domain.credit_note import NothingToCredit
 from billing_svc.domain.occasion import Occasion
 from billing_svc.handlers import credits
 from billing_svc.handlers.journal import issue
@@ -55,11 +56,14 @@ async def settle(tx: Transaction, order_id: UUID) -> None:
         return
     order = await _with_documents(tx, order)
     while steps := rules.next_steps(order):
+        before = (len(order.invoices), len(order.notes), order.pending)
         for step in steps:
             await _take(tx, order, step)
         done = frozenset(step.cause_id for step in steps if isinstance(step, Done))
         await orders.save_settled(tx.conn, done, tx.now)
         order = await _with_documents(tx, replace(order, pending=order.pending - done))
+        if (len(order.invoices), len(order.notes), order.pending) == before:
+            raise NothingToCredit(f"what order {order_id} became cheaper by is on none of its invoices")
 
 
 async def _take(tx: Transaction, order: BilledOrder, step: rules.Step) -> None:

@@ -15,6 +15,9 @@ from delivery_svc.domain.delivery import OPEN, Delivery, move, touch
 from delivery_svc.domain.handover import follow
 from delivery_svc.domain.plan import NONE, Plan, PlannedLine, Step, end_steps, lessen
 
+# The customer is told this; why an order is changed is our people's own note.
+CHANGED = "the order was changed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -55,7 +58,7 @@ def decide(
     delivery = replace(delivery, net=net)
     promised: list[Event] = []
     if wish.promised_on is not None and not plan.complete:
-        delivery, promised = deliveries.promise(delivery, wish.promised_on, now, reason=wish.reason or None)
+        delivery, promised = deliveries.promise(delivery, wish.promised_on, now, reason=CHANGED)
     delivery = touch(delivery, now)
     events: list[Event] = [*promised, _decided(delivery, delivered, wish, None)]
     if plan.complete:

@@ -17,6 +17,7 @@ KINDS: tuple[Kind, ...] = ("promised", "promise_changed", "handed_over", "failed
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # Of no use to anybody who reads it so late.
 STALE = timedelta(days=7)
+_AHEAD: frozenset[Kind] = frozenset({"promised", "promise_changed", "failed_attempt"})
 MOST_VERSIONS = 200
 _PLACEHOLDER = re.compile(r"\{([a-z_]*)\}")
 # What a template may say; what a fact does not know is left out.
@@ -95,6 +96,15 @@ def facts_of(events: Sequence[Event]) -> list[Fact]:
     return facts
 
 
+def why_not(notice: Notice, template: Template, state: str, now: datetime) -> str | None:
+    """Why a fact is not told any more: nobody wants it told, it is too late, or what it looks forward to does not come."""
+    if not template.active:
+        return "inactive"
+    if now - notice.created_at > STALE:
+        return "late"
+    return "cancelled" if state == "cancelled" and notice.kind in _AHEAD else None
+
+
 def check(template: Template) -> None:
     """Raises `Invalid` for a placeholder that there is not."""
     for field, text in (("subject", template.subject), ("text", template.text)):
@@ -161,6 +171,7 @@ WHY: dict[Language, dict[str, str]] = {
         "damaged": "It was damaged on the way.",
         "not_ready": "The place was not ready.",
         "other": "It was not possible.",
+        "the order was changed": "The order was changed.",
     },
     "zh": {
         "absent": "送达时无人接收。",
@@ -169,6 +180,7 @@ WHY: dict[Language, dict[str, str]] = {
         "damaged": "货物在途中受损。",
         "not_ready": "现场尚未准备就绪。",
         "other": "未能完成交付。",
+        "the order was changed": "订单内容已变更。",
     },
 }
 _OURS: dict[tuple[Kind, Language], tuple[str, str]] = {

@@ -14,7 +14,7 @@ from uuid import UUID
 from ltc_rules.calendar import Calendar
 
 from delivery_svc.domain import working_days
-from delivery_svc.domain.plan import OPEN_STEP, Plan
+from delivery_svc.domain.plan import OPEN_STEP, Plan, Step
 
 _INSTANT = timedelta.resolution
 
@@ -46,10 +46,10 @@ def slip(plan: Plan, step_id: UUID, ready_at: datetime, promised_on: date, calen
     if days == 0:
         return Slip(plan, None)
     moved = _moved(plan, step.line_id, step.position, days, calendar)
-    if _end(moved, step.line_id) <= promised_on:
+    if _end(moved, step) <= promised_on:
         return Slip(moved, None)
     moved = _moved(plan, step.line_id, step.position, days + patience.in_hand, calendar)
-    return Slip(moved, _end(moved, step.line_id))
+    return Slip(moved, _end(moved, step))
 
 
 def _moved(plan: Plan, line_id: UUID, position: int, days: int, calendar: Calendar) -> Plan:
@@ -69,5 +69,10 @@ def _moved(plan: Plan, line_id: UUID, position: int, days: int, calendar: Calend
     )
 
 
-def _end(plan: Plan, line_id: UUID) -> date:
-    return max(each.planned_on for each in plan.steps if each.line_id == line_id)
+def _end(plan: Plan, step: Step) -> date:
+    """When the line is done: by what is still to do of it, the step itself included."""
+    return max(
+        each.planned_on
+        for each in plan.steps
+        if each.line_id == step.line_id and (each.state in OPEN_STEP or each.position == step.position)
+    )

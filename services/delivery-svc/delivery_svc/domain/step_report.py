@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from ltc_contracts.errors import DomainError, NotFound
+from ltc_contracts.errors import DomainError, Invalid, NotFound
 from ltc_contracts.events import DeliveryProgressed, Event
 
 from delivery_svc.domain.delivery import Delivery, move, require_open
@@ -47,7 +47,7 @@ def report(
 ) -> tuple[Delivery, Plan, list[Event]]:
     """So much of a step is done in all; 0: it has begun. From here on cancellation is refused. The same again changes nothing.
 
-    Raises `WrongTransition`, `StepNotFound`, `StepHandsOver`, `StepHasEnded`, `StepGoesBack`.
+    Raises `WrongTransition`, `StepNotFound`, `StepHandsOver`, `StepHasEnded`, `StepGoesBack`, `Invalid` for more than the step is of.
     """
     require_open(delivery, "progress")
     step = next((step for step in plan.steps if step.id == step_id), None)
@@ -55,6 +55,8 @@ def report(
         raise StepNotFound(step_id)
     if step.hands_over:
         raise StepHandsOver(step.kind)
+    if done > step.quantity:
+        raise Invalid(f"the step is of {step.quantity.normalize():f}, got {done.normalize():f}", field="done")
     if done < step.done:
         raise StepGoesBack(step.done, done)
     if done == step.done and step.state != "planned":

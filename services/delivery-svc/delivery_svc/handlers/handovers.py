@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
@@ -38,7 +39,11 @@ async def end_periods(tx: Transaction, *, limit: int) -> int:
     due = await plans.claim_periods(tx.conn, tx.now.date(), limit)
     for delivery in due:
         plan = await plans.get_plan(tx.conn, delivery.id)
-        open_periods = {step.line_id: step.open for step in plan.steps if step.kind == "period" and step.open}
+        # A line that was changed has several steps for its period; it is one hand-over all the same.
+        open_periods: dict[UUID, Decimal] = {}
+        for step in plan.steps:
+            if step.kind == "period" and step.open:
+                open_periods[step.line_id] = open_periods.get(step.line_id, Decimal(0)) + step.open
         parts = [Part(line.id, min(line.left, open_periods[line.id])) for line in plan.wanted if line.id in open_periods]
         assert delivery.period_until is not None
         end = datetime.combine(delivery.period_until + timedelta(days=1), time(0), UTC) - timedelta.resolution

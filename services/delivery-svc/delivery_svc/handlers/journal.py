@@ -48,6 +48,10 @@ async def save_plan(
 def announce(tx: Transaction, delivery: Delivery, events: Sequence[Event], occurred_at: datetime | None = None) -> None:
     """Events on the delivery's flow; the last one has its version, those before it the ones before."""
     for sequence, event in enumerate(events, start=delivery.version - len(events) + 1):
+        if isinstance(event, DeliveryPromised):
+            # A promise is made when it is told: one for a failed attempt of last week did not mend last week.
+            tx.emit(event, flow_id=delivery.flow_id, sequence=sequence)
+            continue
         # Everything is delivered with the hand-over that was last, which need not be the one that was told last.
         moment = delivery.completed_at if event.TOPIC == "delivery.completed" else occurred_at
         tx.emit(event, flow_id=delivery.flow_id, sequence=sequence, occurred_at=moment)

@@ -43,7 +43,7 @@ async def tell_waiting(tx: Transaction, *, limit: int) -> int:
         delivery = await deliveries.get_delivery(tx.conn, each.delivery_id)
         language = rules.language_of(delivery.customer.country)
         template = own.get((each.kind, language)) or rules.ours(each.kind, language)
-        reason = "inactive" if not template.active else "late" if tx.now - each.created_at > rules.STALE else None
+        reason = rules.why_not(each, template, delivery.state, tx.now)
         if reason is None:
             await _send(tx, each, delivery, template)
         await store.settle_notice(

@@ -82,7 +82,10 @@ async def ask_people(tx: Transaction, code: str, wishes: Sequence[Wish], occasio
     survey = await survey_of(tx, code)
     if survey.trigger != "request" or not survey.active:
         raise WrongTransition(f"survey '{code}'", survey.trigger if survey.active else "inactive", "ask")
-    return [await _ask_one(tx, survey, wish, occasion, by) for wish in wishes]
+    # In one order for everybody, so that two lists with the same people do not wait for each other for ever.
+    order = sorted(range(len(wishes)), key=lambda place: ((wishes[place].email or "").lower(), str(wishes[place].customer_id)))
+    became = {place: await _ask_one(tx, survey, wishes[place], occasion, by) for place in order}
+    return [became[place] for place in range(len(wishes))]
 
 
 async def work_rounds(tx: Transaction) -> int:

@@ -157,8 +157,13 @@ async def find_candidate(conn: Connection, *, customer_id: UUID | None, email: s
     row = await conn.fetchrow(
         """
         SELECT customer_id, customer_email, customer_name, customer_country, id, order_id, order_number, flow_id, created_at FROM delivery
-        WHERE ($1::uuid IS NULL OR customer_id = $1) AND ($2::text IS NULL OR lower(customer_email) = lower($2))
-          AND customer_email IS NOT NULL
+        WHERE customer_id = $1 AND customer_email IS NOT NULL AND ($2::text IS NULL OR lower(customer_email) = lower($2))
+        ORDER BY id DESC LIMIT 1
+        """
+        if customer_id is not None
+        else """
+        SELECT customer_id, customer_email, customer_name, customer_country, id, order_id, order_number, flow_id, created_at FROM delivery
+        WHERE $1::uuid IS NULL AND lower(customer_email) = lower($2)
         ORDER BY id DESC LIMIT 1
         """,
         *(customer_id, email),

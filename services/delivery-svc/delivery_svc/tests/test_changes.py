@@ -157,6 +157,9 @@ async def test_another_day_is_promised_as_wished_or_as_soon_as_possible(
     assert (now["promised_on"], now["promise_version"], now["steps"][0]["planned_on"]) == (promised, 2, promised)
     [answer] = await answers(emitted)
     assert str(answer.promised_on) == promised
+    # Why the order is changed is our people's note; the customer reads the reason of the promise.
+    told_why = [item.event.reason for item in await emitted() if item.topic == "delivery.promised"]
+    assert told_why == [None, "the order was changed"]
 
 
 async def test_changes_racing_hand_overs_are_decided_one_after_the_other(

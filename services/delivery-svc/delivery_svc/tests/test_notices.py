@@ -16,9 +16,9 @@ from ltc_contracts.events import DeliveryFailed
 
 from delivery_svc.consumers import consumers
 from delivery_svc.domain.notice import KINDS, LANGUAGES, facts_of, fill, ours
-from delivery_svc.tests.builders import a_confirmed_order, a_customer, a_line
+from delivery_svc.tests.builders import a_confirmed_order, a_customer, a_line, a_request
 from delivery_svc.tests.desk import Desk, Run, Send, timer
-from delivery_svc.tests.rig import Json, plan, post
+from delivery_svc.tests.rig import Json, order_of, plan, post
 
 TELL = timer("tell-deliveries")
 EVA = "eva@nordwind.example"
@@ -180,6 +180,16 @@ async def test_who_may_change_words_needs_the_scope(anonymous: httpx.AsyncClient
     writer = {"Authorization": f"Bearer {keys.token('deliveries:write deliveries:read')}"}
     reply = await anonymous.put("/v1/delivery-notices/promised/en", headers=writer, json={"subject": "x", "text": "x"})
     assert reply.status_code == 403
+
+
+async def test_what_is_cancelled_meanwhile_is_promised_to_nobody(
+    deliver: Deliver, client: httpx.AsyncClient, desk: Desk, told: Any
+) -> None:
+    delivery = await planned(deliver, client)
+    await deliver(consumers, a_request(order_of(delivery)))
+    assert await told() == []
+    rows = await desk.call("GET", f"/v1/deliveries/{delivery['id']}/notices")
+    assert [(row["kind"], row["state"], row["reason"]) for row in rows] == [("promised", "skipped", "cancelled")]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -207,6 +207,7 @@ async def test_work_on_a_step_begins_the_delivery_and_never_goes_back(
     assert (now["steps"][0]["state"], now["steps"][0]["done"], now["cancellation"]["state"]) == ("in_progress", "2", "refused")
     for verb, done, slug in [
         (make, "1", "step-goes-back"),
+        (make, "100", "invalid"),
         (ship, "1", "step-hands-over"),
         (f"steps/{new_id()}/progress", "1", "step-not-found"),
     ]:

@@ -41,7 +41,12 @@ async def test_a_file_proves_a_hand_over_and_its_digest_is_told(
     assert (await emitted())[1].event.proof_sha256 == digest
     refused = await post(client, delivery, "handovers", body)
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:ltc:problem:proof-of-another")
-    later = await upload(client, delivery, PDF, kind="document", handover_id=made.json()["id"])
+    later = await upload(client, delivery, PDF, kind="document")
+    named = await upload(client, delivery, PDF, handover_id=made.json()["id"])
+    assert (named.status_code, named.json()["handover_id"]) == (200, made.json()["id"])
+    other = await post(client, delivery, "handovers", parts(delivery, "1"))
+    taken = await upload(client, delivery, PDF, handover_id=other.json()["id"])
+    assert (taken.status_code, taken.json()["type"]) == (409, "urn:ltc:problem:proof-of-another")
     items = (await client.get(f"/v1/deliveries/{delivery['id']}/proofs")).json()["items"]
     assert [(item["id"], item["handover_id"]) for item in items] == [
         (kept.json()["id"], made.json()["id"]),

@@ -133,6 +133,17 @@ async def test_a_failed_attempt_plans_the_next_and_promises_it_where_it_is_later
     assert ([item["number"] for item in listed["items"]], listed["next"]) == ([1], 1)
 
 
+async def test_a_promise_for_an_attempt_that_is_told_late_is_made_when_it_is_told(
+    deliver: Deliver, client: httpx.AsyncClient, clock: FixedClock, emitted: Emissions
+) -> None:
+    delivery = await plan(deliver, client)
+    clock.advance(days=18)
+    body = {"code": "absent", "failed_at": "2026-01-15T16:00:00Z", "next_attempt_on": "2026-01-20"}
+    assert (await post(client, delivery, "attempts", body)).status_code == 201
+    times = {item.topic: item.headers["ce_time"][:10] for item in await emitted()}
+    assert (times["delivery.failed"], times["delivery.promised"]) == ("2026-01-15", "2026-01-19")
+
+
 async def test_a_customer_who_refuses_it_can_still_cancel(deliver: Deliver, client: httpx.AsyncClient) -> None:
     delivery = await plan(deliver, client)
     refused = await post(client, delivery, "attempts", {"code": "refused"})

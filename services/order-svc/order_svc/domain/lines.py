@@ -46,6 +46,9 @@ def fault(customer: Customer, lines: Sequence[Line], net: Money) -> str | None:
         for line in lines:
             if line.net != line_net(line):
                 return f"line {line.sku}: net is {line.net}, should be {line_net(line)}"
+            if line.net.amount < 0:
+                # It could be handed over, changed or sent back without what it lessens: a claim below zero, which nobody may make.
+                return f"line {line.sku}: {line.net} is below zero; a discount is the discount_percent of its line"
             if line.tax_category != "S" and line.tax_rate != 0:
                 return f"line {line.sku}: tax category {line.tax_category} has the rate 0"
             if line.tax_category == "AE" and not customer.vat_id:

@@ -188,8 +188,14 @@ class Order:
         """What the customer got (or paid for in advance) is invoiced, all of it, and nothing of it is open; in whatever order it was told."""
         if self.collected is None or self.unpaid != 0 or self.change is not None:
             return False
-        if self.invoicing == "on_delivery" and self.handovers_told is not None:
-            return self.handovers >= self.handovers_told and self.handed_net <= self.invoiced_net
+        if self.handovers_told is not None:
+            if self.handovers < self.handovers_told:
+                return False
+            if self.invoicing == "on_delivery":
+                return self.handed_net <= self.invoiced_net
+            # Paid in advance: what is handed over beyond it replaces what came back, and is invoiced as well.
+            if self.net < self.handed_net:
+                return self.handed_net <= self.invoiced_net - self.reduced_net
         return self.net <= self.invoiced_net - self.reduced_net
 
 

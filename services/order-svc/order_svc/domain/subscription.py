@@ -204,6 +204,11 @@ def net_of(lines: Sequence[Line]) -> Money:
     return Money.of(Money.total((line.net for line in lines), lines[0].net.currency).amount, lines[0].net.currency)
 
 
+# Days of a period at most, by which the end of all terms is bounded before it is counted.
+_MOST_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+LONGEST_DAYS = 100 * 366
+
+
 def require_sound(customer: Customer, lines: Sequence[Line], interval: Interval) -> None:
     """Raises `Invalid` for lines that nobody could invoice, of several currencies, or beyond what money can be."""
     if len({line.net.currency for line in lines}) > 1:
@@ -243,6 +248,8 @@ def agree(
             f"it starts at most {EARLIEST_START_DAYS} days ago and {LATEST_START_DAYS} days from today", field="starts_on"
         )
     rhythm = Rhythm.beginning(interval, starts_on, anchor_day)
+    if terms is not None and terms * interval.count * _MOST_DAYS[interval.unit] > LONGEST_DAYS:
+        raise Invalid(f"it ends within {LONGEST_DAYS // 366} years", field="terms")
     require_sound(customer, lines, interval)
     currency = lines[0].net.currency
     subscription = Subscription(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from uuid import UUID
 
-from ltc_chassis.db import Transaction
+from ltc_chassis.db import Transaction, is_refused
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import DomainError, VersionConflict
 from ltc_contracts.events import Line, SubscriptionRevenueMoved
@@ -58,10 +58,16 @@ async def go_on(tx: Transaction) -> int:
     try:
         async with tx.savepoint():
             await _take(tx, renewal.advance(subscription, tx.now))
-    except DomainError as error:
+    except Exception as error:
         # The others must not wait for it. It shows what is in the way, and what is due stays due.
-        logger.warning("subscription %s cannot go on: %s", subscription.number, error.reason)
-        await store.save_trouble(tx.conn, subscription.id, error.reason, tx.now + _AGAIN)
+        if isinstance(error, DomainError):
+            reason = error.reason
+        elif is_refused(error):
+            reason = f"the database refuses it ({type(error).__name__})"
+        else:
+            raise
+        logger.warning("subscription %s cannot go on: %s", subscription.number, reason)
+        await store.save_trouble(tx.conn, subscription.id, reason, tx.now + _AGAIN)
     return 1
 
 

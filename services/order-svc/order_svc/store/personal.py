@@ -59,6 +59,7 @@ TABLES: Mapping[str, Table] = {
     "receivable_entry": Table(plain="invoice_id kind fact_id amount told_at"),
     "recheck": Table(plain="id customer_id sku after_order"),
     "reservation": Table(plain="order_id line_id sku site quantity state ended_at"),
+    "reservation_part": Table(plain="handover_id order_id line_id sku site quantity ended_at"),
     "sales_order": Table(
         rows="t.flow_id = ANY(:flows)",
         plain="id flow_id version number state contract_id customer_id customer_country net_amount currency payment_terms_days "

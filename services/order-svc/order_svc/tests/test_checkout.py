@@ -75,6 +75,19 @@ async def test_the_idempotency_key_repeats_the_answer(client: httpx.AsyncClient)
         ({"lines": [a_cart_line(tax_category="E")]}, "tax category E has the rate 0"),
         ({"lines": [a_cart_line(tax_category="AE", tax_rate="0")]}, "needs the customer's VAT id"),
         ({"lines": [a_cart_line(line_id=str(new_id()))] * 2}, "two lines have the same id"),
+        (
+            {
+                "lines": [
+                    a_cart_line(
+                        quantity="1",
+                        unit_price={"amount": "-10.00", "currency": "EUR"},
+                        discount_percent="0",
+                        net={"amount": "-10.00", "currency": "EUR"},
+                    )
+                ]
+            },
+            "is below zero; a discount is the discount_percent of its line",
+        ),
     ],
 )
 async def test_a_cart_that_nobody_could_invoice_is_refused(

@@ -36,6 +36,24 @@ async def test_an_order_of_several_invoices_is_closed_with_the_last_of_them_what
         assert told(await emitted(), order).count("order.closed") == 1
 
 
+async def test_a_paid_order_waits_for_the_invoice_of_what_was_sent_again_for_what_came_back(
+    deliver: Deliver, client: httpx.AsyncClient
+) -> None:
+    order = await check_out(client, invoicing="on_confirmation")
+    [pump] = lines_of(order)
+    first, again = issued(order_id(order)), issued(order_id(order), "407.99", "334.42")
+    parts = [
+        handed_over(order_id(order), (pump, quantity), net=eur(net)) for quantity, net in (("3", "1003.25"), ("1", "334.42"))
+    ]
+    done = completed(order_id(order), handovers=2, parts_told=True)
+    for event in (first, paid(order_id(order), invoice_id=first.invoice_id), *parts, done):
+        await deliver(consumers, event)
+    assert (await read(client, order))["state"] == "fulfilled"
+    for event in (again, paid(order_id(order), invoice_id=again.invoice_id, gross=again.gross)):
+        await deliver(consumers, event)
+    assert (await read(client, order))["state"] == "closed"
+
+
 async def test_what_a_paid_order_became_dearer_by_has_its_own_time_to_be_paid(
     deliver: Deliver, client: httpx.AsyncClient, clock: FixedClock, run_timer: RunTimer, emitted: Emissions
 ) -> None:

@@ -211,6 +211,8 @@ async def test_the_history_has_everything_with_who_and_why(desk: Desk) -> None:
         ({"starts_on": "2199-12-01"}, "it starts at most"),
         ({"interval": {"unit": "year", "count": 11}}, "at most 10 years"),
         ({"interval": {"unit": "week"}, "anchor_day": 3}, "no day of the month"),
+        ({"lines": [a_line("-5.00")]}, "is below zero"),
+        ({"terms": 1000, "interval": {"unit": "year", "count": 10}}, "within 100 years"),
     ],
 )
 async def test_what_cannot_be_ordered_is_refused(more: dict[str, Any], says: str, client: httpx.AsyncClient) -> None:
