@@ -47,7 +47,7 @@ async def test_an_erasure_leaves_flow_and_numbers_whole(suite: Suite, feed: Even
     shown = await suite.post("lead", f"{path}/preview")
     assert shown["preview"]["leads"] == [lead["id"]]
     await suite.post("lead", f"{path}/confirm", {"identity": "answered_from_address", "digest": shown["digest"]})
-    await _told(feed, request["id"], lead["id"])
+    await _told(feed, request["id"], lead)
     assert (await suite.get("lead", f"/v1/leads/{lead['id']}"))["contact"] is None
     await _forgotten_by_sales(suite, opportunity["opportunity_id"])
 
@@ -65,12 +65,12 @@ async def _numbers(suite: Suite, as_of: datetime) -> dict[str, Any]:
     return {name: (await suite.get("metrics", f"/v1/kpis/{name}", **window))["rows"] for name in KPIS}
 
 
-async def _told(feed: EventFeed, erasure_id: str, lead_id: str) -> None:
+async def _told(feed: EventFeed, erasure_id: str, lead: Json) -> None:
     deadline = asyncio.get_running_loop().time() + 30
     while not (events := [seen.data for seen in feed.seen(None, "person.erased") if seen.data["erasure_id"] == erasure_id]):
         assert asyncio.get_running_loop().time() < deadline, "person.erased did not come"
         await asyncio.sleep(0.1)
-    assert events == [{"erasure_id": erasure_id, "lead_ids": [lead_id]}]
+    assert events == [{"erasure_id": erasure_id, "lead_ids": [lead["id"]], "flow_ids": [lead["flow_id"]]}]
 
 
 async def _forgotten_by_sales(suite: Suite, opportunity_id: str) -> None:
