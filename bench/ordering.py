@@ -259,7 +259,7 @@ async def _written(conn: DirectConnection, table: str) -> Written:
     names = [row["attname"] for row in found]
     columns, places = ", ".join(names), ", ".join(f"${number}" for number in range(1, len(names) + 1))
     # Names from the catalogue: what service and bare inserts write is the same, whatever columns there are.
-    read, insert = f"SELECT {columns} FROM {table}", f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
+    read, insert = f"SELECT {columns} FROM {table}", f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names of the catalogue
     return Written(insert, [list(row) for row in await conn.fetch(read)])
 
 

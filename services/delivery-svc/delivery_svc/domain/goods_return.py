@@ -132,9 +132,13 @@ def take_back(
         if again and (delivery.state not in OPEN or line.closed):
             raise ReplacementNeedsOrder(delivery.order_number)
         net = line.worth(line.held) - line.worth(line.held - part.quantity)
-        values = {"quantity": part.quantity, "delivered_before": line.held, "net": net, "treatment": part.treatment}
-        made.append(ReturnedPart(line_id=line.id, **values))  # type: ignore[arg-type]
-        told.append(ReturnedLine.model_validate(line.line.model_dump() | values))
+        back = ReturnedPart(
+            line_id=line.id, quantity=part.quantity, delivered_before=line.held, net=net, treatment=part.treatment
+        )
+        made.append(back)
+        told.append(
+            ReturnedLine.model_validate(line.line.model_dump() | {name: getattr(back, name) for name in ReturnedPart.__slots__})
+        )
         after = replace(
             line,
             returned=line.returned + part.quantity,

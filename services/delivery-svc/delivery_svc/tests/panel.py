@@ -73,7 +73,9 @@ def path_of(mail: Received, ending: str = "") -> str:
     return urlsplit(links[0]).path
 
 
-async def delivered(deliver: Deliver, client: httpx.AsyncClient, email: str = "eva@nordwind.example", **customer: Any) -> Json:
+async def delivered(
+    deliver: Deliver, client: httpx.AsyncClient, email: str | None = "eva@nordwind.example", **customer: Any
+) -> Json:
     """A delivery that was completed now."""
     delivery = await plan(deliver, client, a_confirmed_order(customer=a_customer(email=email, **customer)))
     assert (await post(client, delivery, "complete")).is_success

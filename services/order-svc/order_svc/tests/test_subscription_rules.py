@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, WrongTransition
-from ltc_contracts.events import Line, SubscriptionEnded
+from ltc_contracts.events import Line, SubscriptionEnded, SubscriptionRevenueMoved
 
 from order_svc.domain import amendment, renewal, suspension, termination
 from order_svc.domain import subscription as rules
@@ -33,7 +33,7 @@ def periods(life: Life) -> list[tuple[str, str, str]]:
 
 
 def moves(life: Life) -> list[tuple[str, str]]:
-    return [(event.kind, str(event.delta.amount)) for event in life.events if event.TOPIC == "subscription.revenue_moved"]  # type: ignore[attr-defined]
+    return [(event.kind, str(event.delta.amount)) for event in life.events if isinstance(event, SubscriptionRevenueMoved)]
 
 
 def test_a_year_from_the_31st_is_ordered_month_by_month_without_drifting() -> None:
