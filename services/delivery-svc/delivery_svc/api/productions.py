@@ -39,6 +39,7 @@ class ProductionView(BaseModel):
     state: State
     failure: Failure | None
     reordered: bool
+    settled: Annotated[bool, Field(description="it failed, and what it did not make is not wanted any more")]
     waits_for_a_person: Annotated[
         bool, Field(description="it failed and nothing goes on by itself: order the rest anew, or change the plan")
     ]

@@ -2,7 +2,7 @@
 
 A production is one job order. An MES tells totals with the moment at which they were so: what is older than known changes nothing, so
 repetitions and any order of arrival end in the same. Once it has ended only the figures follow what is told (an MES restates them until
-it closes a job), with one exception: pieces that turn out to be there after all complete one that failed and was not ordered anew.
+it closes a job), with one exception: pieces that turn out to be there after all complete one that failed and waits for a person.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -95,7 +95,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Production:
-    """A job order. `attempt` counts the productions of a step that came out short, from 1; `reordered` says another follows."""
+    """A job order. `attempt` counts the productions of a step that came out short, from 1.
+
+    Of one that failed `reordered` says that another follows, `settled` that what it did not make is not wanted any more.
+    """
 
     id: UUID
     flow_id: UUID
@@ -116,6 +119,7 @@ class Production:
     state: State = "ordered"
     failure: Failure | None = None
     reordered: bool = False
+    settled: bool = False
     report: Report = Report()
     ended_at: datetime | None = None
     created_at: datetime
@@ -129,7 +133,7 @@ class Production:
     @property
     def waits_for_a_person(self) -> bool:
         """It failed, and nothing goes on by itself."""
-        return self.state == "failed" and not self.reordered
+        return self.state == "failed" and not self.reordered and not self.settled
 
 
 Decision = tuple[Production, list[Event]]
@@ -137,7 +141,10 @@ Decision = tuple[Production, list[Event]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a step of a plan wants to be made: in all, by when, and how much of it is there, by whatever way."""
+    """What a step of a plan wants to be there: in all, by when, and how much of it is `done`, by whatever way.
+
+    A step that has ended wants what is done of it, and one of a delivery that was cancelled nothing.
+    """
 
     step_id: UUID
     line_id: UUID
@@ -146,7 +153,6 @@ class Wanted:
     quantity: Decimal
     done: Decimal
     needed_by: date
-    wanted: bool
 
 
 def number_of(year: int, drawn: int) -> str:
@@ -218,17 +224,30 @@ def reorder(production: Production, now: datetime) -> Production:
 def follow(wanted: Wanted, productions: Sequence[Production]) -> tuple[Production | None, Decimal]:
     """The open production of a step, and how much it (or, if there is none, a further one) is to make; nothing: it is not needed.
 
-    Nothing is ordered by itself while one that failed waits for a person.
+    Good pieces that the step counts are never too many: an order that was lessened to just these, or that ended with them, completes
+    their production. Nothing is ordered by itself while one that failed waits for a person.
     """
     of_step = [each for each in productions if each.step_id == wanted.step_id]
     running = next((each for each in of_step if each.state in OPEN), None)
-    if not wanted.wanted or any(each.waits_for_a_person for each in of_step):
+    if any(each.waits_for_a_person for each in of_step):
         return running, NONE
+    return running, _to_make(wanted, of_step, running)
+
+
+def settle(wanted: Wanted, productions: Sequence[Production], now: datetime) -> list[Production]:
+    """Those that no person has to decide on any more, since all that the step wants is there (or nothing is wanted)."""
+    of_step = [each for each in productions if each.step_id == wanted.step_id]
+    if _to_make(wanted, of_step, None):
+        return []
+    return [_touch(replace(each, settled=True), now) for each in of_step if each.waits_for_a_person]
+
+
+def _to_make(wanted: Wanted, of_step: Sequence[Production], running: Production | None) -> Decimal:
     before = made(each for each in of_step if each.state not in OPEN)
     so_far = running.report.quantity_good if running is not None else NONE
     # What is done and was not made here came by another way: from stock, or handed over without a word.
     elsewhere = max(NONE, wanted.done - before - so_far)
-    return running, max(NONE, wanted.quantity - before - elsewhere)
+    return max(NONE, wanted.quantity - before - elsewhere)
 
 
 def made(productions: Iterable[Production]) -> Decimal:

@@ -18,13 +18,19 @@ from delivery_svc.store import productions
 
 
 async def follow_plan(tx: Transaction, delivery: Delivery, plan: Plan, *, reason: str = "not needed any more") -> None:
-    """Have made what the production steps of a plan want: ordered once, changed, or cancelled with the reason. Again is no harm."""
+    """Have made what the production steps of a plan want: ordered once, changed, or cancelled with the reason; what failed and is not
+    wanted any more waits for nobody. Again is no harm."""
     steps = [step for step in plan.steps if step.kind == "production"]
     if not steps:
         return
     known = await productions.list_productions_of(tx.conn, delivery.id)
     for step in steps:
         wanted = wanted_of(delivery, plan, step)
+        settled = {each.id: each for each in rules.settle(wanted, known, tx.now)}
+        for before in known:
+            if before.id in settled:
+                await save_production(tx, before, (settled[before.id], []))
+        known = [settled.get(each.id, each) for each in known]
         running, quantity = rules.follow(wanted, known)
         if running is None:
             if quantity > 0:
@@ -43,15 +49,15 @@ async def why_not(tx: Transaction, delivery_id: UUID, wanted: Mapping[UUID, Deci
 def wanted_of(delivery: Delivery, plan: Plan, step: Step) -> Wanted:
     """What a production step of a plan wants to be made."""
     line = next(each.line for each in plan.lines if each.id == step.line_id)
+    kept = step.done if delivery.state != "cancelled" else rules.NONE
     return Wanted(
         step_id=step.id,
         line_id=step.line_id,
         sku=line.sku,
         description=line.description,
-        quantity=step.quantity,
+        quantity=step.quantity if step.state in planned.OPEN_STEP and delivery.state in deliveries.OPEN else kept,
         done=step.done,
         needed_by=step.planned_on,
-        wanted=step.state in planned.OPEN_STEP and delivery.state in deliveries.OPEN,
     )
 
 

@@ -19,14 +19,25 @@ async def insert_production(conn: Connection, production: Production) -> None:
     await conn.execute(
         """
         INSERT INTO production (id, flow_id, version, number, delivery_id, order_id, order_number, line_id, step_id, sku, description,
-                                quantity, needed_by, priority, reorder_of, attempt, state, failure, reordered, job_state,
-                                quantity_good, quantity_scrap, segment, work_center, actual_start, actual_end, expected_end, reason,
-                                as_of, report_sequence, ended_at, created_at, updated_at)
+                                quantity, needed_by, priority, reorder_of, attempt, state, failure, reordered, settled,
+                                job_state, quantity_good, quantity_scrap, segment, work_center, actual_start, actual_end,
+                                expected_end, reason, as_of, report_sequence, ended_at, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-                $26, $27, $28, $29, $30, $31, $32, $33)
+                $26, $27, $28, $29, $30, $31, $32, $33, $34)
         """,
         *(p.id, p.flow_id, p.version, p.number, p.delivery_id, p.order_id, p.order_number, p.line_id, p.step_id, p.sku),
-        *(p.description, p.quantity, p.needed_by, p.priority, p.reorder_of, p.attempt, p.state, p.failure, p.reordered),
+        *(
+            p.description,
+            p.quantity,
+            p.needed_by,
+            p.priority,
+            p.reorder_of,
+            p.attempt,
+            p.state,
+            p.failure,
+            p.reordered,
+            p.settled,
+        ),
         *(r.job_state, r.quantity_good, r.quantity_scrap, r.segment, r.work_center, r.actual_start, r.actual_end, r.expected_end),
         *(r.reason, r.as_of, r.sequence, p.ended_at, p.created_at, p.updated_at),
     )
@@ -39,7 +50,8 @@ async def save_production(conn: Connection, production: Production) -> None:
         """
         UPDATE production SET version = $2, quantity = $3, needed_by = $4, priority = $5, state = $6, failure = $7, reordered = $8,
                job_state = $9, quantity_good = $10, quantity_scrap = $11, segment = $12, work_center = $13, actual_start = $14,
-               actual_end = $15, expected_end = $16, reason = $17, as_of = $18, report_sequence = $19, ended_at = $20, updated_at = $21
+               actual_end = $15, expected_end = $16, reason = $17, as_of = $18, report_sequence = $19, ended_at = $20, updated_at = $21,
+               settled = $22
         WHERE id = $1
         """,
         *(p.id, p.version, p.quantity, p.needed_by, p.priority, p.state, p.failure, p.reordered, r.job_state, r.quantity_good),
@@ -54,7 +66,7 @@ async def save_production(conn: Connection, production: Production) -> None:
             r.as_of,
             r.sequence,
         ),
-        *(p.ended_at, p.updated_at),
+        *(p.ended_at, p.updated_at, p.settled),
     )
 
 
@@ -62,8 +74,9 @@ async def find_production(conn: Connection, production_id: UUID) -> Production |
     row = await conn.fetchrow(
         """
         SELECT id, flow_id, version, number, delivery_id, order_id, order_number, line_id, step_id, sku, description, quantity,
-               needed_by, priority, reorder_of, attempt, state, failure, reordered, job_state, quantity_good, quantity_scrap, segment,
-               work_center, actual_start, actual_end, expected_end, reason, as_of, report_sequence, ended_at, created_at, updated_at
+               needed_by, priority, reorder_of, attempt, state, failure, reordered, settled, job_state, quantity_good, quantity_scrap,
+               segment, work_center, actual_start, actual_end, expected_end, reason, as_of, report_sequence, ended_at, created_at,
+               updated_at
         FROM production WHERE id = $1
         """,
         production_id,
@@ -84,8 +97,9 @@ async def list_productions_of(conn: Connection, delivery_id: UUID) -> list[Produ
     rows = await conn.fetch(
         """
         SELECT id, flow_id, version, number, delivery_id, order_id, order_number, line_id, step_id, sku, description, quantity,
-               needed_by, priority, reorder_of, attempt, state, failure, reordered, job_state, quantity_good, quantity_scrap, segment,
-               work_center, actual_start, actual_end, expected_end, reason, as_of, report_sequence, ended_at, created_at, updated_at
+               needed_by, priority, reorder_of, attempt, state, failure, reordered, settled, job_state, quantity_good, quantity_scrap,
+               segment, work_center, actual_start, actual_end, expected_end, reason, as_of, report_sequence, ended_at, created_at,
+               updated_at
         FROM production WHERE delivery_id = $1 ORDER BY created_at, attempt, id
         """,
         delivery_id,
@@ -108,11 +122,12 @@ async def list_productions(
     rows = await conn.fetch(
         """
         SELECT id, flow_id, version, number, delivery_id, order_id, order_number, line_id, step_id, sku, description, quantity,
-               needed_by, priority, reorder_of, attempt, state, failure, reordered, job_state, quantity_good, quantity_scrap, segment,
-               work_center, actual_start, actual_end, expected_end, reason, as_of, report_sequence, ended_at, created_at, updated_at
+               needed_by, priority, reorder_of, attempt, state, failure, reordered, settled, job_state, quantity_good, quantity_scrap,
+               segment, work_center, actual_start, actual_end, expected_end, reason, as_of, report_sequence, ended_at, created_at,
+               updated_at
         FROM production
         WHERE ($1::uuid IS NULL OR delivery_id = $1) AND ($2::uuid IS NULL OR order_id = $2) AND ($3::text IS NULL OR state = $3)
-          AND (NOT $4::boolean OR (state = 'failed' AND NOT reordered)) AND ($5::date IS NULL OR needed_by <= $5)
+          AND (NOT $4::boolean OR (state = 'failed' AND NOT reordered AND NOT settled)) AND ($5::date IS NULL OR needed_by <= $5)
           AND ($6::uuid IS NULL OR id > $6)
         ORDER BY id LIMIT $7
         """,
@@ -148,6 +163,7 @@ def _production(row: Any) -> Production:
         state=row["state"],
         failure=row["failure"],
         reordered=row["reordered"],
+        settled=row["settled"],
         report=Report(
             job_state=row["job_state"],
             quantity_good=row["quantity_good"],

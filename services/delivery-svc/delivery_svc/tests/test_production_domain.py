@@ -175,7 +175,7 @@ def test_nobody_knows_when_it_is_ready_until_told_and_never_before_now() -> None
 def wanted(p: Production, **more: Any) -> Wanted:
     given: dict[str, Any] = {
         "step_id": p.step_id, "line_id": p.line_id, "sku": p.sku, "description": p.description, "quantity": Decimal(10),
-        "done": Decimal(0), "needed_by": p.needed_by, "wanted": True,
+        "done": Decimal(0), "needed_by": p.needed_by,
     }  # fmt: skip
     return Wanted(**given | more)
 
@@ -193,9 +193,30 @@ def test_what_a_step_wants_is_made_once_whoever_makes_it() -> None:
     assert rules.follow(wanted(p, done=Decimal(8)), [short]) == (None, Decimal(2))
     aborted, _ = learnt(p, a_report(p, 1, 8, state="Aborted"))
     assert rules.follow(wanted(p, done=Decimal(8)), [aborted]) == (None, Decimal(0))
-    assert rules.follow(wanted(p, wanted=False), [begun]) == (begun, Decimal(0))
+    assert rules.follow(wanted(p, quantity=Decimal(0), done=Decimal(4)), [begun]) == (begun, Decimal(0))
     other = replace(p, step_id=new_id())
     assert rules.follow(wanted(p), [other]) == (None, Decimal(10))
+
+
+def test_good_pieces_that_the_step_counts_are_exactly_enough_and_not_too_many() -> None:
+    begun, _ = learnt(a_production(), a_report(a_production(), 1, 4))
+    assert rules.follow(wanted(begun, quantity=Decimal(4), done=Decimal(4)), [begun]) == (begun, Decimal(4))
+    # Six of them came from stock and four are good: these four are the production.
+    assert rules.follow(wanted(begun, done=Decimal(10)), [begun]) == (begun, Decimal(4))
+    nothing = a_production()
+    assert rules.follow(wanted(nothing, done=Decimal(10)), [nothing]) == (nothing, Decimal(0)), "all of it from stock"
+
+
+def test_what_failed_waits_for_nobody_once_all_that_is_wanted_is_there() -> None:
+    failed, _ = learnt(a_production(), a_report(a_production(), 1, 4, state="Aborted"))
+    assert rules.settle(wanted(failed, done=Decimal(4)), [failed], LATER) == []
+    assert rules.settle(wanted(failed, quantity=Decimal(5), done=Decimal(4)), [failed], LATER) == []
+    for enough in ({"quantity": Decimal(4), "done": Decimal(4)}, {"done": Decimal(10)}, {"quantity": Decimal(0)}):
+        [settled] = rules.settle(wanted(failed, **enough), [failed], LATER)
+        assert (settled.state, settled.waits_for_a_person, settled.version) == ("failed", False, failed.version + 1)
+        assert rules.settle(wanted(failed, **enough), [settled], LATER) == []
+        with pytest.raises(NothingToReorder):
+            rules.reorder(settled, LATER)
 
 
 def test_what_is_finished_hinders_wanting_less_of_it() -> None:
