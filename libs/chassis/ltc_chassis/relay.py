@@ -30,6 +30,8 @@ _BATCH = 2000
 _POLL_S = 0.1
 # Turns do not begin closer to each other than this: each costs a request here and one at each reader, however many rows it carries.
 _GATHER_S = 0.01
+# From so many rows a turn on there is a crowd: then fewer turns with more rows each carry it at half the price.
+_CROWD, _CROWD_GATHER_S = 6, 0.025
 _REBALANCE_S = 2.0
 _LONGEST_PAUSE_S = 5.0
 
@@ -47,6 +49,7 @@ class Relay:
         self._shards: list[int] = []
         self._rebalanced = 0.0
         self._began = 0.0
+        self._gather_s = _GATHER_S
 
     def wake(self) -> None:
         self._wake.set()
@@ -89,13 +92,17 @@ class Relay:
 
     async def _turn(self) -> bool:
         """One batch; True when there may be more."""
-        await asyncio.sleep(max(self._began + _GATHER_S - time.monotonic(), 0))
+        await asyncio.sleep(max(self._began + self._gather_s - time.monotonic(), 0))
         self._wake.clear()
         conn = await self._database()
         producer = await self._broker()
         rows = await outbox.unsent(conn, self._shards, _BATCH) if self._shards else []
         if not rows:
+            self._gather_s = _GATHER_S
             return False
+        # The same rate fills a longer turn with more rows: it takes twice as many to begin with it as to stay with it.
+        crowd = _CROWD if self._gather_s == _GATHER_S else _CROWD * 2
+        self._gather_s = _CROWD_GATHER_S if len(rows) >= crowd else _GATHER_S
         self._began = time.monotonic()
         began = time.perf_counter()
         with self._telemetry.span(

@@ -5,6 +5,8 @@ The framework's defaults would lose or loop messages (see the comments); `Proces
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +30,10 @@ _GRACE_S = 10.0
 _IDLE_MS = 50
 # A commit costs the broker as much as taking a batch. What a crash leaves uncommitted is read again, and the inbox knows it.
 _COMMIT_EVERY_S = 0.2
+# A turn (a fetch, its answer, a transaction) costs about as much as the ten records that it could carry. So many of them within that
+# time make a crowd: while it lasts, a fetch waits a moment for company. A record that comes alone is never kept waiting.
+_CROWD, _CROWD_S = 6, 0.3
+_COMPANY_WAIT_MS, _COMPANY_BYTES = 25, 64 * 1024
 
 
 class Subscriber:
@@ -35,6 +41,7 @@ class Subscriber:
 
     def __init__(self, runtime: Runtime, consumers: Consumers, processor: Processor) -> None:
         self._runtime = runtime
+        self._settings = runtime.settings
         self._consumers = consumers
         self._processor = processor
         self._broker: KafkaBroker | None = None
@@ -42,6 +49,8 @@ class Subscriber:
         self._done: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self._stopping = False
+        self._turns: deque[float] = deque(maxlen=_CROWD)
+        self._calming: asyncio.TimerHandle | None = None
         self.started = False
 
     async def run(self) -> None:
@@ -69,6 +78,8 @@ class Subscriber:
         self._broker = None
         if self._committing is not None:
             self._committing.cancel()
+        if self._calming is not None:
+            self._calming.cancel()
 
     def _build(self) -> KafkaBroker:
         settings = self._runtime.settings
@@ -105,6 +116,7 @@ class Subscriber:
     async def _consume(self, message: KafkaAckableMessage) -> None:
         records: Any = message.raw_message
         self._in_hand = records
+        self._pace()
         await self._processor.process(records)
         self._in_hand = ()
         self._done.update((TopicPartition(record.topic, record.partition), record.offset + 1) for record in records)
@@ -112,6 +124,27 @@ class Subscriber:
             await self._commit()
         elif self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_soon())
+
+    def _pace(self) -> None:
+        """Have fetches wait for company while turns follow each other closely, and not a moment longer."""
+        now = time.monotonic()
+        self._turns.append(now)
+        if len(self._turns) < _CROWD or now - self._turns[0] > _CROWD_S:
+            return
+        if self._calming is not None:
+            self._calming.cancel()
+        self._fetch_with(max(self._settings.consumer_fetch_bytes, _COMPANY_BYTES), _COMPANY_WAIT_MS)
+        self._calming = asyncio.get_running_loop().call_later(_CROWD_S, self._calm)
+
+    def _calm(self) -> None:
+        self._fetch_with(self._settings.consumer_fetch_bytes, int(self._settings.consumer_fetch_wait_s * 1000))
+
+    def _fetch_with(self, least_bytes: int, wait_ms: int) -> None:
+        consumer = self._consumer_of() if self._broker is not None else None
+        if consumer is not None:
+            # There is no public way to change them; each fetch is asked for with what stands here at that moment.
+            fetcher = consumer._fetcher
+            fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, wait_ms
 
     async def _commit_soon(self) -> None:
         # What is finished while a commit is on its way waits for the next one.

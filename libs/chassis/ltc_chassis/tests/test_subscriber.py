@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from ltc_chassis.consumer import Processor
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import FakeRecord, KeyPair, record_of
 from ltc_chassis.tests.broker import World, eventually, publish, read_all, running
@@ -99,6 +101,29 @@ async def test_what_is_finished_while_a_commit_is_on_its_way_is_committed_too(
         await eventually(lambda: _equals(committed(world), 2))
 
 
+async def test_a_crowd_of_records_travels_together_and_a_lone_one_is_not_kept_waiting(
+    world: World, keys: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, turns = Processor.process, list[int]()
+
+    async def counted(self: Processor, records: Sequence[Any]) -> None:
+        turns.append(len(records))
+        await process(self, records)
+
+    monkeypatch.setattr(Processor, "process", counted)
+    app = world.app()
+    async with running(app, keys), AIOKafkaProducer(bootstrap_servers=world.bootstrap, linger_ms=0) as producer:
+        for record in pings(world, 200):
+            await producer.send(record.topic, record.value, key=record.key, headers=record.headers)
+            await asyncio.sleep(0.005)
+        await eventually(lambda: _count(world, 200))
+        # Turns begin one by one; from the sixth on they wait 25 ms for company, so there are a third of them at most.
+        assert len(turns) < 100
+        fetcher = app.state.subscriber._consumer_of()._fetcher
+        await eventually(lambda: _equals(_value(fetcher._fetch_min_bytes), 1), timeout=5)
+        assert fetcher._fetch_max_wait_ms == world.settings.consumer_fetch_wait_s * 1000
+
+
 async def test_members_that_come_and_go_double_and_lose_nothing(world: World, keys: KeyPair) -> None:
     async with running(world.app(), keys):
         await publish(world.bootstrap, pings(world, 200))
@@ -153,3 +178,7 @@ async def _equals(number: Any, expected: int) -> bool:
 
 async def _dead(client: Any, expected: int) -> bool:
     return len((await client.get("/v1/parked", params={"state": "dead", "limit": 100})).json()["items"]) == expected
+
+
+async def _value(value: int) -> int:
+    return value
