@@ -122,9 +122,10 @@ class Book:
         return named or self.calendars.get("default") or working_days.WEEKDAYS
 
     def chain(
-        self, line: Line, quantity: Decimal, *, behind: int, promised_on: date, period_until: date | None
+        self, line: Line, quantity: Decimal, *, behind: int, promised_on: date, period_until: date | None, number: int = 1
     ) -> tuple[Step, ...]:
-        """The steps that deliver so much of a line, numbered from `behind` on, by the day promised or as soon as possible."""
+        """The steps that deliver so much of a line: its chain of that `number`, in positions `behind` those that it has, done by the day
+        promised or as soon as possible."""
         specs = self.specs(line.sku, of_a_period=period_until is not None)
         end = period_until if period_until is not None and specs[-1].kind == "period" else promised_on
         days = schedule([spec.days for spec in specs], self.calendar(line.sku), self.today, end)
@@ -134,15 +135,16 @@ class Book:
             Step(
                 id=self.new_id(),
                 line_id=line.line_id,
-                position=behind + number,
+                position=behind + place,
                 kind=spec.kind,
                 name=spec.name,
-                hands_over=spec.kind == "milestone" or number == len(specs),
+                hands_over=spec.kind == "milestone" or place == len(specs),
                 days=spec.days,
+                chain=number,
                 quantity=part,
                 planned_on=day,
             )
-            for number, (spec, part, day) in enumerate(zip(specs, _shares(specs, quantity), days, strict=True), start=1)
+            for place, (spec, part, day) in enumerate(zip(specs, _shares(specs, quantity), days, strict=True), start=1)
         )
 
     def earliest(self, lines: Sequence[tuple[Line, bool]]) -> date:

@@ -101,7 +101,8 @@ class PlannedLine:
 class Step:
     """One thing to do for a line; it takes so many working `days` and is done by `planned_on`.
 
-    With one that `hands_over` the customer gets something; `done` may pass `quantity` then.
+    With one that `hands_over` the customer gets something; `done` may pass `quantity` then. Steps of a `chain` follow each other; a line
+    has further chains, from 2 on, for what was ordered later or is delivered again.
     """
 
     id: UUID
@@ -115,6 +116,7 @@ class Step:
     state: StepState = "planned"
     planned_on: date
     days: int = 0
+    chain: int = 1
 
     @property
     def open(self) -> Decimal:
@@ -151,6 +153,11 @@ class Plan:
         whole = sum((line.line.quantity for line in self.wanted), NONE)
         gone = sum((line.line.quantity - min(line.left, line.line.quantity) for line in self.wanted), NONE)
         return (gone * 100 / whole).quantize(Decimal("0.01"), rounding=ROUND_DOWN)
+
+    def chains(self, line_id: UUID) -> list[list[Step]]:
+        """The steps of a line, by chain."""
+        steps = [step for step in self.steps if step.line_id == line_id]
+        return [[step for step in steps if step.chain == chain] for chain in sorted({step.chain for step in steps})]
 
     def line(self, line_id: UUID) -> PlannedLine | None:
         return next((line for line in self.wanted if line.id == line_id), None)

@@ -5,7 +5,6 @@ days in hand, so an MES that corrects its expectation by hours or a day is heard
 earlier than the one that was promised.
 """
 
-import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -45,26 +44,22 @@ def slip(plan: Plan, step_id: UUID, ready_at: datetime, promised_on: date, calen
     days = working_days.between(calendar, step.planned_on, ready)
     if days == 0:
         return Slip(plan, None)
-    moved = _moved(plan, step.line_id, step.position, days, calendar)
+    moved = _moved(plan, step, days, calendar)
     if _end(moved, step) <= promised_on:
         return Slip(moved, None)
-    moved = _moved(plan, step.line_id, step.position, days + patience.in_hand, calendar)
+    moved = _moved(plan, step, days + patience.in_hand, calendar)
     return Slip(moved, _end(moved, step))
 
 
-def _moved(plan: Plan, line_id: UUID, position: int, days: int, calendar: Calendar) -> Plan:
-    """The step and what comes after it, up to the production of what the line got later."""
-    after = (
-        each.position for each in plan.steps if each.line_id == line_id and each.kind == "production" and each.position > position
-    )
-    end = min(after, default=math.inf)
+def _moved(plan: Plan, step: Step, days: int, calendar: Calendar) -> Plan:
+    """The step and what comes after it in its chain."""
     return plan.with_steps(
         [
             replace(each, planned_on=working_days.later(calendar, each.planned_on, days))
             for each in plan.steps
-            if each.line_id == line_id
-            and position <= each.position < end
-            and (each.state in OPEN_STEP or each.position == position)
+            if (each.line_id, each.chain) == (step.line_id, step.chain)
+            and step.position <= each.position
+            and (each.state in OPEN_STEP or each.position == step.position)
         ]
     )
 

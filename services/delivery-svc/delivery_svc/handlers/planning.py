@@ -47,21 +47,28 @@ def planners(
         return book.line(line, position, of_a_period=delivery.period_until is not None, prepaid=prepaid)
 
     def steps_for(line: PlannedLine, quantity: Decimal) -> Sequence[Step]:
-        behind = max((step.position for step in (plan.steps if plan else ()) if step.line_id == line.id), default=0)
+        before = [step for step in (plan.steps if plan else ()) if step.line_id == line.id]
         return book.chain(
-            line.line, quantity, behind=behind, promised_on=delivery.promised_on, period_until=delivery.period_until
+            line.line,
+            quantity,
+            behind=max((step.position for step in before), default=0),
+            promised_on=delivery.promised_on,
+            period_until=delivery.period_until,
+            number=1 + max((step.chain for step in before), default=0),
         )
 
     return plan_line, steps_for
 
 
 async def move_plan(tx: Transaction, delivery: Delivery) -> None:
-    """What is to be done still follows the day that is promised now."""
+    """What is to be done still follows the day that is promised now, each chain of a line for itself: they are worked on side by side."""
     book = await open_book(tx)
     before = plan = await plans.get_plan(tx.conn, delivery.id)
     for line in plan.wanted:
-        steps = [step for step in plan.steps if step.line_id == line.id and step.state in OPEN_STEP and step.kind != "period"]
-        if steps:
+        for chain in plan.chains(line.id):
+            steps = [step for step in chain if step.state in OPEN_STEP and step.kind != "period"]
+            if not steps:
+                continue
             days = schedule([step.days for step in steps], book.calendar(line.line.sku), book.today, delivery.promised_on)
             plan = plan.with_steps([replace(step, planned_on=day) for step, day in zip(steps, days, strict=True)])
     await save_plan(tx, delivery, before, plan)

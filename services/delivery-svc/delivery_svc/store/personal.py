@@ -55,7 +55,9 @@ TABLES: Mapping[str, Table] = {
         staff="uploaded_by",
         personal=dict.fromkeys(("name", "sha256", "content"), keep("who received it is the proof of a delivery: commercial law")),
     ),
-    "delivery_step": Table(plain="id delivery_id line_id position kind name hands_over quantity done state planned_on days"),
+    "delivery_step": Table(
+        plain="id delivery_id line_id position kind name hands_over quantity done state planned_on days chain"
+    ),
     "fulfilment_rule": Table(
         plain="code version match pattern valid_from steps over_percent under_percent charge_over calendar active changed_at",
         staff="changed_by",

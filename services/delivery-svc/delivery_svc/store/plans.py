@@ -46,13 +46,14 @@ async def insert_lines(conn: Connection, lines: Sequence[tuple[UUID, PlannedLine
 async def insert_steps(conn: Connection, steps: Sequence[tuple[UUID, Step]]) -> None:
     await conn.executemany(
         """
-        INSERT INTO delivery_step (id, delivery_id, line_id, position, kind, name, hands_over, quantity, done, state, planned_on, days)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        INSERT INTO delivery_step (id, delivery_id, line_id, position, kind, name, hands_over, quantity, done, state, planned_on, days,
+                                   chain)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         [
             (
                 *(step.id, delivery_id, step.line_id, step.position, step.kind, step.name, step.hands_over),
-                *(step.quantity, step.done, step.state, step.planned_on, step.days),
+                *(step.quantity, step.done, step.state, step.planned_on, step.days, step.chain),
             )
             for delivery_id, step in steps
         ],
@@ -109,7 +110,7 @@ async def list_plans(conn: Connection, delivery_ids: Sequence[UUID]) -> dict[UUI
     steps = await conn.fetch(
         """
         SELECT s.id, s.delivery_id, s.line_id, s.position, s.kind, s.name, s.hands_over, s.quantity, s.done, s.state, s.planned_on,
-               s.days
+               s.days, s.chain
         FROM delivery_step s JOIN delivery_line l USING (delivery_id, line_id)
         WHERE s.delivery_id = ANY($1::uuid[]) ORDER BY s.delivery_id, l.position, s.position
         """,
@@ -249,4 +250,5 @@ def _step(row: Any) -> Step:
         state=row["state"],
         planned_on=row["planned_on"],
         days=row["days"],
+        chain=row["chain"],
     )

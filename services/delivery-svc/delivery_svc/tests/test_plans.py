@@ -1,24 +1,34 @@
 """How lines are planned: rules per product, steps with days on working calendars, allowances, work and periods."""
 
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, KeyPair
 from ltc_rules.calendar import Calendar, Span, calendar_of
 
+import delivery_svc
 from delivery_svc.consumers import consumers
 from delivery_svc.domain.fulfilment import Book, Rule, StepSpec, schedule
 from delivery_svc.tests.builders import a_confirmed_order, a_line, a_request, eur
 from delivery_svc.tests.desk import BERLIN
 from delivery_svc.tests.rig import Emissions, Json, order_of, plan, post, read, told
+from delivery_svc.tests.test_changes import wish
 from delivery_svc.tests.test_handovers import parts
 
 TEN = {"quantity": Decimal(10), "unit_price": eur("1.00"), "discount_percent": Decimal(0), "net": eur("10.00")}
 SHIPPED = [{"kind": "shipment"}]
+
+
+def _migration(what: str) -> str:
+    [path] = (Path(delivery_svc.__file__).parent / "migrations").glob(f"*_{what}.sql")
+    return path.read_text()
 
 
 async def put_rule(client: httpx.AsyncClient, code: str = "rule", **more: Any) -> Json:
@@ -90,6 +100,39 @@ async def test_lines_get_the_steps_of_their_rule_and_each_hands_over_as_it_says(
     body["lines"][0] |= {"step_id": delivery["steps"][0]["id"], "quantity": "1"}
     refused = await post(client, delivery, "handovers", body)
     assert (refused.status_code, refused.json()["type"]) == (400, "urn:ltc:problem:no-such-open-step")
+
+
+async def test_what_is_ordered_later_or_delivered_again_is_planned_beside_what_was_there_and_not_behind_it(
+    deliver: Deliver, client: httpx.AsyncClient, db: Database
+) -> None:
+    """Three days to make and two to ship, whatever was ordered later; milestones of a day each, whatever came back."""
+    await put_rule(client, "made", steps=[{"kind": "production", "days": 3}, {"kind": "shipment", "days": 2}])
+    milestones = [{"kind": "milestone", "name": name, "share": "50", "days": 1} for name in ("pilot", "rest")]
+    await put_rule(client, "rollout", pattern="ROLLOUT", steps=milestones)
+    pump, rollout = a_line(), a_line(sku="ROLLOUT", **TEN)
+    delivery = await plan(deliver, client, a_confirmed_order(lines=(pump, rollout)))
+    more = pump.model_copy(update={"quantity": Decimal(5), "net": eur("1672.08")})
+    await deliver(consumers, wish(delivery, more, rollout))
+    await post(client, delivery, "handovers", parts(delivery, None, "5"))
+    back = {"lines": [{"line_id": str(rollout.line_id), "quantity": "5"}], "reason": "broken", "replace": True}
+    assert (await post(client, delivery, "returns", back)).status_code == 201
+    assert (await post(client, delivery, "promise", {"promised_on": "2026-03-12"})).status_code == 200
+    steps = [(step["kind"], step["name"], step["planned_on"]) for step in (await read(client, delivery))["steps"]]
+    assert steps == [
+        *[("production", None, "2026-03-10"), ("shipment", None, "2026-03-12")] * 2,
+        ("milestone", "pilot", "2026-01-14"),
+        ("milestone", "rest", "2026-03-12"),
+        ("milestone", "pilot", "2026-03-11"),
+        ("milestone", "rest", "2026-03-12"),
+    ]
+    # Plans that were there before chains were told apart have the same ones.
+    [told_apart] = re.findall("UPDATE delivery_step.*?;", _migration("chains_of_steps"), re.DOTALL)
+    async with db.connection() as conn:
+        chains = "SELECT chain FROM delivery_step ORDER BY line_id, position"
+        before = await conn.fetch(chains)
+        await conn.execute("UPDATE delivery_step SET chain = 1")
+        await conn.execute(told_apart)
+        assert [row["chain"] for row in await conn.fetch(chains)] == [row["chain"] for row in before] == [1, 1, 2, 2] * 2
 
 
 async def test_rules_hold_from_their_day_on_and_what_is_planned_keeps_its_own(
