@@ -1,4 +1,11 @@
-"""Changes that an order wishes: what is not handed over yet becomes what was wished, or nothing changes."""
+"""Changes that an order wishes: what is not handed over yet becomes what was wished, or nothing changes.
+
+A quantity that is named anew is what the customer is to have in the end. So what came back for credit and is still within it is delivered
+(and invoiced) again; who does not want it again names less. That is what users of others expect: once the quantity of a line is written,
+Odoo procures what is ordered less what went out, pieces returned for refund taken off; in ERPNext an order of which something came back
+is to be delivered again. A line whose quantity stays is not touched: to send back for credit is no wish for another piece, and neither
+is a change of another line. Who wants another piece of the same says so with the return (`replace`).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -85,10 +92,11 @@ def _hindrance(delivery: Delivery, plan: Plan, wish: Wish) -> str | None:
             return f"the customer has {line.held.normalize():f} of {line.line.sku}"
         if line.held > line.line.quantity and quantity != line.line.quantity:
             return f"more of {line.line.sku} than ordered is delivered"
-        made = sum((step.done for step in plan.steps if step.line_id == line.id and step.kind == "production"), NONE)
+        # What was made and came back is not among what is there for them.
+        made = sum((step.done for step in plan.steps if step.line_id == line.id and step.kind == "production"), -line.returned)
         if quantity < made:
             return f"{made.normalize():f} of {line.line.sku} are made"
-        if wanted and (line.handed_over or made) and not _same_terms(wanted, line.line):
+        if wanted and (line.handed_over or made > 0) and not _same_terms(wanted, line.line):
             return f"product and price of {line.line.sku} are fixed, since it is delivered in part"
     try:
         for given in wish.lines:
@@ -125,6 +133,8 @@ def _become(
         # What was closed short stays closed, unless more is wanted than ever.
         reopened = given.quantity > before.line.quantity
         changed = replace(before, line=given, dropped=False, closed=before.closed and not reopened)
+        if given.quantity != before.line.quantity:
+            changed = replace(changed, replaced=changed.returned)
         if given.sku != before.line.sku:
             planned = plan_line(given, before.position)
             changed = replace(changed, allowance=planned.allowance, rule=planned.rule, rule_version=planned.rule_version)

@@ -40,7 +40,10 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedLine:
-    """A line as it is wanted now, and what happened to it. `rule` is the fulfilment rule that planned it."""
+    """A line as it is wanted now, and what happened to it. Of what was `returned` so much as is `replaced` is delivered again.
+
+    `rule` is the fulfilment rule that planned it.
+    """
 
     line: Line
     position: int

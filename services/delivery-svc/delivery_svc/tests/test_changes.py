@@ -1,6 +1,7 @@
 """An order wishes to be another: what has left stays, the rest becomes what was wished, and each wish is answered once."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,10 @@ from ltc_contracts.events import Line, OrderChangeRequested
 from ltc_contracts.money import Money
 
 from delivery_svc.consumers import consumers
-from delivery_svc.tests.builders import a_confirmed_order, a_line, eur
+from delivery_svc.domain.change import Wish, decide
+from delivery_svc.domain.fulfilment import Book
+from delivery_svc.domain.plan import Plan, PlannedLine, Step
+from delivery_svc.tests.builders import NOW, a_confirmed_order, a_delivery, a_line, eur
 from delivery_svc.tests.rig import Emissions, Json, plan, post, read, told
 from delivery_svc.tests.test_handovers import HOSE, parts
 
@@ -113,6 +117,48 @@ async def test_what_the_customer_has_cannot_be_unwished(deliver: Deliver, client
     await deliver(consumers, wish(delivery, pumps(1, line_id=line.line_id)))
     assert (await answers(emitted))[-1].granted is True
     assert (await read(client, delivery))["state"] == "completed"
+
+
+@pytest.mark.parametrize(("wished", "held"), [(4, "4"), (6, "6"), (2, "2"), (5, "4")])
+async def test_a_quantity_named_anew_is_what_the_customer_has_in_the_end_whatever_came_back(
+    wished: int, held: str, deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions
+) -> None:
+    """Of five pumps three were handed over, and one came back for credit. Where the quantity stays, it stays given back."""
+    line, hose = pumps(5), a_line(**HOSE)
+    delivery = await plan(deliver, client, a_confirmed_order(lines=(line, hose)))
+    await post(client, delivery, "handovers", parts(delivery, "3", None))
+    await post(client, delivery, "returns", {"lines": [{"line_id": str(line.line_id), "quantity": "1"}], "reason": "too heavy"})
+    await deliver(consumers, wish(delivery, pumps(wished, line_id=line.line_id), hose, pumps(1, sku="VALVE")))
+    assert (await answers(emitted))[-1].granted is True
+    now = await read(client, delivery)
+    assert now["quantities"][0]["left"] == str(int(held) - 2)
+    open_steps = [step for step in now["steps"] if step["line_id"] == str(line.line_id) and step["state"] != "done"]
+    assert sum(Decimal(step["quantity"]) - Decimal(step["done"]) for step in open_steps) == int(held) - 2
+    await post(client, delivery, "complete", {})
+    done = await read(client, delivery)
+    assert (done["state"], done["quantities"][0]["held"]) == ("completed", held)
+    moved = [item.event for item in await emitted() if item.topic in ("delivery.handed_over", "delivery.returned")]
+    worth = [event.net if event.TOPIC == "delivery.handed_over" else -event.net for event in moved]
+    assert Money.total(worth, "EUR") == eur(str(int(held) * 100 + 25 + 100)), "what they have is what they pay"
+
+
+def test_what_was_made_and_came_back_is_no_reason_against_wanting_fewer() -> None:
+    """Four were made of three, one of them for one that came back: they may want a valve as well, and not fewer than three."""
+    line = PlannedLine(line=pumps(3), position=1, handed_over=Decimal(3), returned=Decimal(1), replaced=Decimal(1))
+    step = Step(id=new_id(), line_id=line.id, position=1, kind="production", hands_over=False, quantity=Decimal(4), done=Decimal(4),
+                state="done", planned_on=NOW.date())  # fmt: skip
+    more = Wish(change_id=new_id(), lines=(line.line, pumps(1, sku="VALVE")), promised_on=None, reason="more")
+    delivery = a_delivery()
+    book = Book((), {}, NOW.date(), new_id)
+
+    def plan_line(given: Line, position: int) -> PlannedLine:
+        return book.line(given, position, of_a_period=False, prepaid=False)
+
+    def decided(wished: Wish) -> str | None:
+        return decide(delivery, Plan(lines=(line,), steps=(step,)), wished, plan_line, lambda *_: (), NOW).refused
+
+    assert decided(more) is None
+    assert decided(replace(more, lines=(pumps(2, line_id=line.id),))) == "3 of PUMP-7 are made"
 
 
 async def test_a_delivery_that_has_ended_is_not_changed(deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions) -> None:
