@@ -122,7 +122,12 @@ def _balanced(order: BilledOrder, fact: Fact, delivery_id: UUID) -> list[Step]:
     """Invoice or credit of a prepaid order, line by line, what this fact makes of the claim.
 
     What is claimed of a line follows from all facts that had their effect, and not from their order: what it is worth as it is
-    ordered now, less what came back; but what was handed over beyond that, in place of what came back, is claimed again.
+    ordered now, less what came back; but what was handed over beyond that, in place of what came back, is claimed again. As soon as
+    all of its pieces were handed over it is what the customer has: a part that came back before may have been rounded otherwise than
+    the part that is missing in the end, and that cent is invoiced or credited with the hand-over that tells it.
+
+    A discount needs no rule here: order-svc takes it off the goods of its tax rate when it takes the contract, so that parts, returns
+    and changes carry their part of it. Lines below zero are only those of orders that were confirmed before; they are invoiced as told.
     """
     pending = order.pending - {cause_of(fact)}
     known = replace(
@@ -139,6 +144,9 @@ def _balanced(order: BilledOrder, fact: Fact, delivery_id: UUID) -> list[Step]:
         steps.append(occasions.of_replacement(fact, more))
     if less and isinstance(fact, OrderChanged):
         steps.append(Credit("change", fact.change_id, fact.reason, _wanted(less, _fewer(fact))))
+    if less and isinstance(fact, DeliveryHandedOver) and known.returns:
+        last = known.returns[-1]
+        steps.append(Credit("return", last.return_id, last.reason, _wanted(less, {})))
     if less and isinstance(fact, DeliveryReturned):
         back = {line.line_id: (line.net, line.quantity) for line in fact.lines}
         steps.append(Credit("return", fact.return_id, fact.reason, _wanted(less, back)))
@@ -150,15 +158,19 @@ def _differences(order: BilledOrder) -> tuple[dict[UUID, Money], dict[UUID, Mone
     currency = order.invoices[0].gross.currency
     zero = Money.zero(currency)
     lines = order.changes[-1].lines if order.changes else order.confirmed.lines if order.confirmed else ()
-    ordered = {line.line_id: line.net for line in lines}
+    ordered = {line.line_id: line for line in lines}
     names = {line.line_id for invoice in order.invoices for line in invoice.lines} | ordered.keys()
     more, less = dict[UUID, Money](), dict[UUID, Money]()
     for line_id in names:
-        worth_now = ordered.get(line_id, zero)
-        handed = Money.total((ln.net for each in order.handovers for ln in each.lines if ln.line_id == line_id), currency)
+        line = ordered.get(line_id)
+        worth_now = line.net if line else zero
+        handed = [ln for each in order.handovers for ln in each.lines if ln.line_id == line_id]
+        given = Money.total((each.net for each in handed), currency)
         back = Money.total((ln.net for each in order.returns for ln in each.lines if ln.line_id == line_id), currency)
-        replaced = _between(zero, handed - worth_now, back)
-        claim = worth_now - back + replaced
+        if back.amount and line and sum(each.quantity for each in handed) >= line.quantity:
+            claim = min(given - back, worth_now, key=_amount)
+        else:
+            claim = worth_now - back + _between(zero, given - worth_now, back)
         claim = claim if claim.amount > 0 or worth_now.amount < 0 else zero
         difference = claim - (_invoiced(order, line_id, currency) - _credited_by_facts(order, line_id, currency))
         if difference.amount > 0:

@@ -51,11 +51,12 @@ class Placement:
 
     @classmethod
     def of_contract(cls, contract: ContractSigned) -> "Placement":
+        """As it was signed, but what is below zero is taken off the goods: a discount is nothing that could be handed over."""
         return cls(
             contract_id=contract.contract_id,
             source="contract",
             customer=contract.customer,
-            lines=contract.lines,
+            lines=arithmetic.discounted(contract.lines),
             net=contract.net,
             payment_terms_days=contract.payment_terms_days,
             requested_on=contract.requested_on,
@@ -79,8 +80,8 @@ class Placement:
 
     @property
     def fault(self) -> str | None:
-        """Why nobody could invoice this, or None. A signed contract was priced and checked by who made it; its lines stand."""
-        return None if self.source == "contract" else arithmetic.fault(self.customer, self.lines, self.net)
+        """Why nobody could invoice this, or None."""
+        return arithmetic.fault(self.customer, self.lines, self.net)
 
     @property
     def gross(self) -> Money:

@@ -176,7 +176,7 @@ async def take_changed(tx: Transaction, before: Order, changed: Order, lines: tu
     if before.gross < changed.gross:
         # The risk that a person took was a smaller one.
         order = replace(order, waived=order.waived - {"credit", "stock"})
-    fault = None if order.source == "contract" else arithmetic.fault(order.customer, lines, order.net)
+    fault = arithmetic.fault(order.customer, lines, order.net)
     grounds = await _grounds(tx, known, order, fault=fault, wish=order.hold.wish if order.hold else None)
     (decided, told), verdict = acceptance.decide(order, lines, grounds, tx.now)
     if decided.hold is not None and not told:

@@ -30,7 +30,7 @@ def test_the_service_consumes_exactly_the_topics_it_is_a_reader_of() -> None:
 async def test_a_signed_contract_becomes_a_confirmed_order(
     deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions
 ) -> None:
-    contract = a_contract(lines=(a_line(), a_line(sku="HOSE", quantity=Decimal("2.5"), net=eur("10.00"))))
+    contract = a_contract(lines=(a_line(), a_line(sku="HOSE", quantity=Decimal("2.5"), net=eur("836.04"))))
     order = await receive(deliver, client, contract)
     assert (order["state"], order["number"], order["promised_on"]) == ("confirmed", "O-2026-000001", "2026-01-15")
     assert [line["sku"] for line in order["lines"]] == ["PUMP-7", "HOSE"]
@@ -48,7 +48,8 @@ async def test_lines_come_back_from_the_database_as_they_were_signed(deliver: De
     line = a_line(
         quantity=Decimal("0.000001"),
         unit_price=yen,
-        base_quantity=Decimal("1000"),
+        base_quantity=Decimal("0.000001"),
+        discount_percent=Decimal(0),
         tax_category="AE",
         tax_rate=Decimal(0),
         net=yen,
