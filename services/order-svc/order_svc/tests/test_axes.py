@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import httpx
 from hypothesis import given
@@ -56,7 +57,9 @@ def test_an_order_that_costs_nothing_is_invoiced_when_an_invoice_says_so() -> No
 async def test_the_two_axes_follow_hand_overs_returns_invoices_and_credit_notes(
     deliver: Deliver, client: httpx.AsyncClient
 ) -> None:
-    line, other = a_line(quantity=Decimal(10), net=eur("100.00")), a_line(sku="HOSE", quantity=Decimal(5), net=eur("50.00"))
+    price: dict[str, Any] = {"unit_price": eur("10.00"), "discount_percent": Decimal(0)}
+    line = a_line(quantity=Decimal(10), net=eur("100.00"), **price)
+    other = a_line(sku="HOSE", quantity=Decimal(5), net=eur("50.00"), **price)
     order = await receive(deliver, client, a_contract(lines=(line, other)))
 
     async def now() -> tuple[str, str]:
