@@ -17,5 +17,7 @@ class Settings(ChassisSettings):
     notices_per_s: int = Field(default=20, ge=1, le=1000)
     # Minutes past the day on which a production is needed that are no slip.
     production_tolerance_minutes: int = Field(default=120, ge=0, le=24 * 60)
+    # Hours after which a production that should have begun, or be finished, and of which nothing is heard is for a person to look at.
+    production_silence_hours: int = Field(default=24, ge=1, le=24 * 90)
     # Working days that a day has to spare which is promised anew because a production is late.
     production_days_in_hand: int = Field(default=1, ge=0, le=30)

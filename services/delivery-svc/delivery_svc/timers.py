@@ -8,6 +8,7 @@ from delivery_svc.handlers import (
     inbound_mails,
     notices,
     service_desk,
+    silences,
     survey_asks,
     survey_triggers,
     ticket_clocks,
@@ -59,8 +60,14 @@ async def end_periods(tx: Transaction) -> int:
     return await handovers.end_periods(tx, limit=20)
 
 
+async def watch_productions(tx: Transaction) -> int:
+    """Productions of which nothing was heard in time."""
+    return await silences.tell_silent(tx, limit=50)
+
+
 TIMERS = [
     Timer("end-periods", end_periods, every=1.0),
+    Timer("watch-productions", watch_productions, every=5.0),
     Timer("tell-tickets", tell_tickets, every=1.0),
     Timer("close-tickets", close_tickets, every=5.0),
     Timer("assign-tickets", assign_tickets, every=1.0),

@@ -11,7 +11,7 @@ from ltc_chassis.inputs import Day
 from ltc_contracts.events import JobState
 from pydantic import BaseModel, Field
 
-from delivery_svc.domain.production import Failure, Production, State
+from delivery_svc.domain.production import Failure, Production, Silence, State
 from delivery_svc.handlers import production_news as handlers
 from delivery_svc.store import productions as store
 
@@ -32,6 +32,7 @@ class ProductionView(BaseModel):
     sku: str
     description: str
     quantity: Decimal
+    start_on: Annotated[date, Field(description="the day on which it has to begin, to be ready in time")]
     needed_by: date
     priority: Annotated[int, Field(description="the greater the sooner")]
     reorder_of: Annotated[UUID | None, Field(description="the production that did not make all of it")]
@@ -41,7 +42,14 @@ class ProductionView(BaseModel):
     reordered: bool
     settled: Annotated[bool, Field(description="it failed, and what it did not make is not wanted any more")]
     waits_for_a_person: Annotated[
-        bool, Field(description="it failed and nothing goes on by itself: order the rest anew, or change the plan")
+        bool,
+        Field(
+            description="it failed and nothing goes on by itself: order the rest anew, or change the plan; or nothing is heard of it: ask"
+        ),
+    ]
+    waiting_because: Annotated[
+        Failure | Silence | None,
+        Field(description="how it failed; or what nothing was heard of: `not_begun` in time, `not_finished` in time"),
     ]
     job_state: Annotated[JobState | None, Field(description="as the MES says, by ISA-95 part 4; null before it said anything")]
     quantity_good: Decimal
@@ -61,7 +69,7 @@ class ProductionView(BaseModel):
 
     @classmethod
     def of(cls, production: Production) -> "ProductionView":
-        names = cls.model_fields.keys() - {"job_state", "missing", "waits_for_a_person"}
+        names = cls.model_fields.keys() - {"job_state", "waits_for_a_person"}
         report = production.report
         told = {name: getattr(report, name) for name in names if hasattr(report, name)}
         own = {name: getattr(production, name) for name in names - told.keys()}
@@ -69,8 +77,7 @@ class ProductionView(BaseModel):
             **own,
             **told,
             job_state=report.job_state,
-            missing=production.missing,
-            waits_for_a_person=production.waits_for_a_person,
+            waits_for_a_person=production.waiting_because is not None,
         )
 
 
@@ -84,7 +91,7 @@ async def list_productions(
     waits_for_a_person: bool = False,
     needed_by: Day | None = None,
 ) -> Page[ProductionView]:
-    """Productions in the order in which they were ordered, by delivery, order, state, those needed by a day, those that are stuck."""
+    """Productions in the order in which they were ordered, by delivery, order, state, those needed by a day, those that wait for a person."""
     found = await store.list_productions(
         conn,
         delivery_id=delivery_id,

@@ -26,6 +26,7 @@ from ltc_contracts.events import (
 
 State = Literal["ordered", "in_progress", "completed", "failed", "cancelled"]
 Failure = Literal["short", "aborted"]
+Silence = Literal["not_begun", "not_finished"]
 TRANSITIONS: dict[State, frozenset[State]] = {
     "ordered": frozenset({"in_progress", "completed", "failed", "cancelled"}),
     "in_progress": frozenset({"completed", "failed", "cancelled"}),
@@ -35,7 +36,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 OPEN: frozenset[State] = frozenset({"ordered", "in_progress"})
 NONE = Decimal(0)
-# The greater the sooner (ISA-95): what is made anew is late already.
+# The greater the sooner (ISA-95): what is made anew, or nothing is heard of, is late already.
 PRIORITY, PRIORITY_ANEW = 50, 75
 # A step that came out short so often is for a person to decide.
 MOST_ATTEMPTS = 3
@@ -95,9 +96,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Production:
-    """A job order. `attempt` counts the productions of a step that came out short, from 1.
+    """A job order, to begin on `start_on` at the latest. `attempt` counts the productions of a step that came out short, from 1.
 
-    Of one that failed `reordered` says that another follows, `settled` that what it did not make is not wanted any more.
+    Of one that failed `reordered` says that another follows, `settled` that what it did not make is not wanted any more. Of one that is
+    open `silence` says what should have been heard of it and was not.
     """
 
     id: UUID
@@ -112,6 +114,7 @@ class Production:
     sku: str
     description: str
     quantity: Decimal
+    start_on: date
     needed_by: date
     priority: int
     reorder_of: UUID | None = None
@@ -120,6 +123,7 @@ class Production:
     failure: Failure | None = None
     reordered: bool = False
     settled: bool = False
+    silence: Silence | None = None
     report: Report = Report()
     ended_at: datetime | None = None
     created_at: datetime
@@ -131,9 +135,14 @@ class Production:
         return max(NONE, self.quantity - self.report.quantity_good)
 
     @property
-    def waits_for_a_person(self) -> bool:
+    def stuck(self) -> bool:
         """It failed, and nothing goes on by itself."""
         return self.state == "failed" and not self.reordered and not self.settled
+
+    @property
+    def waiting_because(self) -> Failure | Silence | None:
+        """Why a person has to look at it; None: nobody has to."""
+        return self.failure if self.stuck else self.silence
 
 
 Decision = tuple[Production, list[Event]]
@@ -162,20 +171,20 @@ def number_of(year: int, drawn: int) -> str:
 
 def order(production: Production) -> list[Event]:
     """The shop floor is to make it."""
-    return [ProductionOrdered(**_job(production))]
+    return [ProductionOrdered(**job(production))]
 
 
-def change(production: Production, quantity: Decimal, needed_by: date, now: datetime) -> Decision:
+def change(production: Production, quantity: Decimal, start_on: date, needed_by: date, now: datetime) -> Decision:
     """Another quantity or day. What is good already may be enough: then it is complete, and the shop floor is told to make no more."""
     _require_open(production, "change")
     if (quantity, needed_by) == (production.quantity, production.needed_by):
         return production, []
-    changed = _touch(replace(production, quantity=quantity, needed_by=needed_by), now)
-    events: list[Event] = [ProductionChanged(**_job(changed))]
+    changed = touch(replace(production, quantity=quantity, start_on=start_on, needed_by=needed_by, silence=None), now)
+    events: list[Event] = [ProductionChanged(**job(changed))]
     if changed.missing:
         return changed, events
     done, completed = _complete(changed, now, now)
-    return _touch(done, now), [*events, completed]
+    return touch(done, now), [*events, completed]
 
 
 def cancel(production: Production, reason: str, now: datetime) -> Decision:
@@ -189,7 +198,8 @@ def cancel(production: Production, reason: str, now: datetime) -> Decision:
         order_id=production.order_id,
         reason=reason,
     )
-    return _touch(replace(production, state=_to(production, "cancelled", "cancel"), ended_at=now), now), [cancelled]
+    ended = replace(production, state=_to(production, "cancelled", "cancel"), silence=None, ended_at=now)
+    return touch(ended, now), [cancelled]
 
 
 def learn(production: Production, told: MesProductionProgressed, now: datetime) -> Decision:
@@ -201,9 +211,9 @@ def learn(production: Production, told: MesProductionProgressed, now: datetime) 
     known = production.report
     if known.as_of is not None and (told.as_of, told.sequence) <= (known.as_of, known.sequence):
         return production, []
-    learnt = _touch(replace(production, report=_report(told, known)), now)
+    learnt = touch(replace(production, report=_report(told, known), silence=None), now)
     happened = min(now, told.actual_end or told.as_of)
-    if production.state in OPEN or learnt.waits_for_a_person:
+    if production.state in OPEN or learnt.stuck:
         if not learnt.missing:
             done, completed = _complete(learnt, happened, now)
             return done, [completed]
@@ -216,9 +226,9 @@ def learn(production: Production, told: MesProductionProgressed, now: datetime) 
 
 def reorder(production: Production, now: datetime) -> Production:
     """A person has the missing pieces made after all. Raises `NothingToReorder`."""
-    if not production.waits_for_a_person:
+    if not production.stuck:
         raise NothingToReorder(f"production {production.number}", production.state, "reorder")
-    return _touch(replace(production, reordered=True), now)
+    return touch(replace(production, reordered=True), now)
 
 
 def follow(wanted: Wanted, productions: Sequence[Production]) -> tuple[Production | None, Decimal]:
@@ -229,7 +239,7 @@ def follow(wanted: Wanted, productions: Sequence[Production]) -> tuple[Productio
     """
     of_step = [each for each in productions if each.step_id == wanted.step_id]
     running = next((each for each in of_step if each.state in OPEN), None)
-    if any(each.waits_for_a_person for each in of_step):
+    if any(each.stuck for each in of_step):
         return running, NONE
     return running, _to_make(wanted, of_step, running)
 
@@ -239,7 +249,7 @@ def settle(wanted: Wanted, productions: Sequence[Production], now: datetime) -> 
     of_step = [each for each in productions if each.step_id == wanted.step_id]
     if _to_make(wanted, of_step, None):
         return []
-    return [_touch(replace(each, settled=True), now) for each in of_step if each.waits_for_a_person]
+    return [touch(replace(each, settled=True), now) for each in of_step if each.stuck]
 
 
 def _to_make(wanted: Wanted, of_step: Sequence[Production], running: Production | None) -> Decimal:
@@ -343,7 +353,8 @@ def _check_moments(told: MesProductionProgressed, now: datetime) -> None:
             raise ReportedMomentOutOfRange(field)
 
 
-def _job(production: Production) -> dict[str, object]:
+def job(production: Production) -> dict[str, object]:
+    """The whole job order, as events tell it."""
     return _about(production) | {
         "order_number": production.order_number,
         "line_id": production.line_id,
@@ -376,5 +387,6 @@ def _to(production: Production, state: State, verb: str) -> State:
     return state
 
 
-def _touch(production: Production, now: datetime) -> Production:
+def touch(production: Production, now: datetime) -> Production:
+    """The next version."""
     return replace(production, version=production.version + 1, updated_at=now)

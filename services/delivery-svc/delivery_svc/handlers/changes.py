@@ -6,7 +6,7 @@ from ltc_contracts.events import OrderChangeRequested
 from delivery_svc.domain import change as rules
 from delivery_svc.domain.change import Wish
 from delivery_svc.domain.delivery import DeliveryNotKnownYet
-from delivery_svc.handlers import planning
+from delivery_svc.handlers import fulfilment, planning
 from delivery_svc.handlers.journal import save, save_plan
 from delivery_svc.store import deliveries, plans, returns
 
@@ -19,7 +19,7 @@ async def decide_change(tx: Transaction, event: OrderChangeRequested) -> None:
     if await returns.is_decided(tx.conn, event.change_id):
         return
     before = await plans.get_plan(tx.conn, delivery.id)
-    book = await planning.open_book(tx)
+    book = await fulfilment.open_book(tx)
     plan_line, steps_for = planning.planners(book, delivery, before)
     day = None
     if event.requested_on is not None:

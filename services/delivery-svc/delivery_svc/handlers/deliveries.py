@@ -12,14 +12,14 @@ from ltc_contracts.events import OrderCancellationRequested, OrderConfirmed
 
 from delivery_svc.domain import delivery as rules
 from delivery_svc.domain.delivery import Delivery, DeliveryNotKnownYet
-from delivery_svc.handlers import notices, planning, production
+from delivery_svc.handlers import fulfilment, notices, planning, production
 from delivery_svc.handlers.journal import announce, delivery_for_update, save
 from delivery_svc.store import deliveries, plans
 
 
 async def plan_deliveries(tx: Transaction, confirmed: Sequence[Arrived[OrderConfirmed]]) -> None:
     """Confirmed orders are planned for delivery, line by line, and their days promised; an order has one delivery, ever."""
-    book = await planning.open_book(tx)
+    book = await fulfilment.open_book(tx)
     decided = {}
     for each in confirmed:
         order, day = each.event, planning.first_promise(book, each.event)

@@ -4,13 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 from ltc_chassis.db import Transaction
+from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, VersionConflict
 from ltc_rules.calendar import calendar_of, json_of
 
 from delivery_svc.domain import fulfilment as rules
 from delivery_svc.domain import working_days
-from delivery_svc.domain.fulfilment import CalendarNotFound, Rule
+from delivery_svc.domain.fulfilment import Book, CalendarNotFound, Rule
 from delivery_svc.store import fulfilment as store
+
+
+async def open_book(tx: Transaction) -> Book:
+    """The rules in force today."""
+    today = tx.now.date()
+    return Book(await store.list_rules_in_force(tx.conn, today), await store.get_calendars(tx.conn), today, new_id)
 
 
 async def put_rule(tx: Transaction, rule: Rule, by: str, *, expected: int | None) -> Rule:

@@ -6,21 +6,14 @@ from datetime import date
 from decimal import Decimal
 
 from ltc_chassis.db import Transaction
-from ltc_chassis.ids import new_id
 from ltc_contracts.events import Line, OrderConfirmed
 
 from delivery_svc.domain.delivery import Delivery
 from delivery_svc.domain.fulfilment import Book, schedule
 from delivery_svc.domain.plan import OPEN_STEP, Plan, PlannedLine, Step, end_steps
+from delivery_svc.handlers.fulfilment import open_book
 from delivery_svc.handlers.journal import save_plan
-from delivery_svc.store import fulfilment, plans
-
-
-async def open_book(tx: Transaction) -> Book:
-    """The rules in force today."""
-    today = tx.now.date()
-    rules = await fulfilment.list_rules_in_force(tx.conn, today)
-    return Book(rules, await fulfilment.get_calendars(tx.conn), today, new_id)
+from delivery_svc.store import plans
 
 
 def first_promise(book: Book, order: OrderConfirmed) -> date:

@@ -1,6 +1,7 @@
 """What is to be made. Whoever plans calls `follow_plan` after each change of a plan."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from ltc_contracts.events import Event
 from delivery_svc.domain import delivery as deliveries
 from delivery_svc.domain import plan as planned
 from delivery_svc.domain import production as rules
+from delivery_svc.domain import working_days
 from delivery_svc.domain.delivery import Delivery
 from delivery_svc.domain.plan import Plan, Step
 from delivery_svc.domain.production import Production, Wanted
+from delivery_svc.handlers.fulfilment import open_book
 from delivery_svc.store import productions
 
 
@@ -32,12 +35,14 @@ async def follow_plan(tx: Transaction, delivery: Delivery, plan: Plan, *, reason
                 await save_production(tx, before, (settled[before.id], []))
         known = [settled.get(each.id, each) for each in known]
         running, quantity = rules.follow(wanted, known)
-        if running is None:
-            if quantity > 0:
-                await _order(tx, delivery, wanted, quantity, [each for each in known if each.step_id == step.id])
-        elif quantity > 0:
-            await save_production(tx, running, rules.change(running, quantity, step.planned_on, tx.now))
-        else:
+        if quantity > 0:
+            calendar = (await open_book(tx)).calendar(wanted.sku)
+            start_on = working_days.earlier(calendar, step.planned_on, step.days)
+            if running is not None:
+                await save_production(tx, running, rules.change(running, quantity, start_on, step.planned_on, tx.now))
+            else:
+                await _order(tx, delivery, wanted, quantity, start_on, [each for each in known if each.step_id == step.id])
+        elif running is not None:
             await save_production(tx, running, rules.cancel(running, reason, tx.now))
 
 
@@ -61,7 +66,9 @@ def wanted_of(delivery: Delivery, plan: Plan, step: Step) -> Wanted:
     )
 
 
-async def _order(tx: Transaction, delivery: Delivery, wanted: Wanted, quantity: Decimal, before: Sequence[Production]) -> None:
+async def _order(
+    tx: Transaction, delivery: Delivery, wanted: Wanted, quantity: Decimal, start_on: date, before: Sequence[Production]
+) -> None:
     failed = [each for each in before if each.state == "failed"]
     production = Production(
         id=new_id(),
@@ -76,6 +83,7 @@ async def _order(tx: Transaction, delivery: Delivery, wanted: Wanted, quantity: 
         sku=wanted.sku,
         description=wanted.description,
         quantity=quantity,
+        start_on=start_on,
         needed_by=wanted.needed_by,
         priority=rules.PRIORITY_ANEW if failed else rules.PRIORITY,
         reorder_of=failed[-1].id if failed else None,

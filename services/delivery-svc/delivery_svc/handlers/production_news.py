@@ -14,8 +14,8 @@ from delivery_svc.domain.delivery import Delivery
 from delivery_svc.domain.plan import Plan
 from delivery_svc.domain.production import NothingToReorder, Production, ProductionNotKnownYet
 from delivery_svc.domain.slip import Patience, slip
+from delivery_svc.handlers.fulfilment import open_book
 from delivery_svc.handlers.journal import delivery_for_update, save
-from delivery_svc.handlers.planning import open_book
 from delivery_svc.handlers.production import follow_plan, save_production, wanted_of
 from delivery_svc.settings import Settings
 from delivery_svc.store import plans, productions

@@ -12,7 +12,7 @@ from delivery_svc.domain import goods_return as rules
 from delivery_svc.domain import working_days
 from delivery_svc.domain.attempt import Attempt, Why
 from delivery_svc.domain.goods_return import Back, GoodsReturn
-from delivery_svc.handlers import planning
+from delivery_svc.handlers import fulfilment, planning
 from delivery_svc.handlers.journal import delivery_for_update, save, save_plan
 from delivery_svc.store import plans
 from delivery_svc.store import returns as store
@@ -24,7 +24,7 @@ async def take_back(
     """The customer sent these parts back: what was invoiced of them is credited; `again`: they are delivered once more."""
     delivery = await delivery_for_update(tx, delivery_id)
     before = await plans.get_plan(tx.conn, delivery.id)
-    _, steps_for = planning.planners(await planning.open_book(tx), delivery, before)
+    _, steps_for = planning.planners(await fulfilment.open_book(tx), delivery, before)
     made = rules.take_back(
         delivery, before, parts, steps_for, return_id=new_id(), reason=reason, at=at, now=tx.now, by=by, again=again
     )
@@ -48,7 +48,7 @@ async def record_attempt(
     delivery = await delivery_for_update(tx, delivery_id)
     before = await plans.get_plan(tx.conn, delivery.id)
     if next_attempt_on is None and code != "refused":
-        book = await planning.open_book(tx)
+        book = await fulfilment.open_book(tx)
         left = [line.line.sku for line in before.wanted if line.left]
         next_attempt_on = max((working_days.later(book.calendar(sku), book.today, 1) for sku in left), default=None)
     made = attempts.fail(

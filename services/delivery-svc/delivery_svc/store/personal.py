@@ -89,9 +89,9 @@ TABLES: Mapping[str, Table] = {
     "notice_template": Table(plain="kind language version subject text active changed_at", staff="changed_by"),
     "production": Table(
         rows=_DELIVERED,
-        plain="id flow_id version number delivery_id order_id order_number line_id step_id sku description quantity needed_by priority "
-        "reorder_of attempt state failure reordered settled job_state quantity_good quantity_scrap segment work_center actual_start "
-        "actual_end expected_end as_of report_sequence ended_at created_at updated_at",
+        plain="id flow_id version number delivery_id order_id order_number line_id step_id sku description quantity start_on needed_by "
+        "priority reorder_of attempt state failure reordered settled silence news_due_at job_state quantity_good quantity_scrap segment "
+        "work_center actual_start actual_end expected_end as_of report_sequence ended_at created_at updated_at",
         personal={"reason": keep("about machines and material, not about who bought")},
     ),
     "promise": Table(

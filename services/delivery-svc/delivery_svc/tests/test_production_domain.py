@@ -35,7 +35,8 @@ def a_production(**more: Any) -> Production:
     given: dict[str, Any] = {
         "id": new_id(), "flow_id": new_id(), "version": 1, "number": "P-2026-000001", "delivery_id": UUID(int=1), "order_id": UUID(int=2),
         "order_number": "O-2026-000001", "line_id": UUID(int=3), "step_id": UUID(int=4), "sku": "PUMP-7", "description": "Pump",
-        "quantity": Decimal(10), "needed_by": date(2026, 1, 9), "priority": 50, "created_at": NOW, "updated_at": NOW,
+        "quantity": Decimal(10), "start_on": date(2026, 1, 6), "needed_by": date(2026, 1, 9), "priority": 50,
+        "created_at": NOW, "updated_at": NOW,
     }  # fmt: skip
     return Production(**given | more)
 
@@ -97,17 +98,17 @@ def test_more_than_ordered_completes_and_the_surplus_is_the_shop_floors() -> Non
 def test_one_that_ends_short_fails_and_the_rest_is_ordered_anew_until_a_person_has_to_decide() -> None:
     p = a_production()
     p, [failed] = learnt(p, a_report(p, 1, 8, state="Ended", quantity_scrap=Decimal(4), reason="out of material"))
-    assert (p.state, p.failure, p.reordered, p.waits_for_a_person) == ("failed", "short", True, False)
+    assert (p.state, p.failure, p.reordered, p.stuck) == ("failed", "short", True, False)
     assert failed.model_dump(include={"missing", "code", "reordered"}) == {"missing": 2, "code": "short", "reordered": True}
     p = a_production(attempt=MOST_ATTEMPTS)
     p, _ = learnt(p, a_report(p, 1, 8, state="Ended"))
-    assert (p.reordered, p.waits_for_a_person) == (False, True)
+    assert (p.reordered, p.stuck) == (False, True)
 
 
 def test_an_abort_waits_for_a_person_who_orders_anew_once() -> None:
     p = a_production()
     p, [failed] = learnt(p, a_report(p, 1, 3, state="Aborted", reason="drawing is wrong"))
-    assert (p.failure, p.waits_for_a_person, failed.model_dump()["reason"]) == ("aborted", True, "drawing is wrong")
+    assert (p.failure, p.stuck, failed.model_dump()["reason"]) == ("aborted", True, "drawing is wrong")
     again = rules.reorder(p, LATER)
     assert again.reordered
     with pytest.raises(NothingToReorder):
@@ -140,14 +141,14 @@ def test_what_comes_after_a_cancellation_is_written_down_and_moves_nothing() -> 
 def test_a_change_is_told_whole_and_fewer_may_be_enough() -> None:
     p = a_production()
     p, _ = learnt(p, a_report(p, 1, 4))
-    assert rules.change(p, p.quantity, p.needed_by, LATER) == (p, [])
-    more, [told] = rules.change(p, Decimal(12), date(2026, 1, 12), LATER)
+    assert rules.change(p, p.quantity, p.start_on, p.needed_by, LATER) == (p, [])
+    more, [told] = rules.change(p, Decimal(12), p.start_on, date(2026, 1, 12), LATER)
     assert (more.quantity, told.TOPIC, told.model_dump()["sku"]) == (Decimal(12), "production.changed", "PUMP-7")
-    enough, events = rules.change(p, Decimal(4), p.needed_by, LATER)
+    enough, events = rules.change(p, Decimal(4), p.start_on, p.needed_by, LATER)
     assert (enough.state, [event.TOPIC for event in events]) == ("completed", ["production.changed", "production.completed"])
     assert enough.version == p.version + len(events)
     with pytest.raises(WrongTransition):
-        rules.change(enough, Decimal(3), p.needed_by, LATER)
+        rules.change(enough, Decimal(3), p.start_on, p.needed_by, LATER)
 
 
 def test_a_report_of_the_future_or_of_another_age_is_refused() -> None:
@@ -213,7 +214,7 @@ def test_what_failed_waits_for_nobody_once_all_that_is_wanted_is_there() -> None
     assert rules.settle(wanted(failed, quantity=Decimal(5), done=Decimal(4)), [failed], LATER) == []
     for enough in ({"quantity": Decimal(4), "done": Decimal(4)}, {"done": Decimal(10)}, {"quantity": Decimal(0)}):
         [settled] = rules.settle(wanted(failed, **enough), [failed], LATER)
-        assert (settled.state, settled.waits_for_a_person, settled.version) == ("failed", False, failed.version + 1)
+        assert (settled.state, settled.stuck, settled.version) == ("failed", False, failed.version + 1)
         assert rules.settle(wanted(failed, **enough), [settled], LATER) == []
         with pytest.raises(NothingToReorder):
             rules.reorder(settled, LATER)
@@ -254,7 +255,7 @@ def test_whatever_is_told_in_whatever_order_a_production_ends_at_most_once(seed:
             elif step == "cancel" and random.random() < 0.2:
                 p, events = rules.cancel(p, "no", LATER)
             elif step == "change":
-                p, events = rules.change(p, Decimal(random.randint(1, 12)), p.needed_by, LATER)
+                p, events = rules.change(p, Decimal(random.randint(1, 12)), p.start_on, p.needed_by, LATER)
             elif step == "reorder":
                 p = rules.reorder(p, LATER)
         except WrongTransition:
