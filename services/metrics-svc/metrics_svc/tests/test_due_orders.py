@@ -88,5 +88,7 @@ async def test_what_is_due_on_other_days_is_not_read(db: Database) -> None:
             due = await conn.fetch("SELECT * FROM due_orders($1, $2, $3, $3)", day, day + timedelta(days=1), YEAR + timedelta(90))
             after = await conn.fetchrow(read)
         assert due
+        assert before is not None
+        assert after is not None
         assert after["seq_scan"] == before["seq_scan"], "found by its indexes"
         assert after["rows"] - before["rows"] < all_of_it / 10
