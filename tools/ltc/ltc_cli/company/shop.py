@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -13,6 +13,8 @@ from ltc_cli.company.suite import Json, Refused, Suite
 
 Way = Literal["by_invoice", "in_parcels", "prepaid", "sent_back", "cancelled", "prepaid_cancelled", "raced"]
 PRICES = {"MUG": Decimal("12.90"), "SHIRT": Decimal("24.95"), "POSTER": Decimal("8.33"), "LAMP": Decimal("119.00")}
+# Taxed at 7 %, the others at 19 %.
+BOOKS = {"ATLAS": Decimal("39.90"), "NOVEL": Decimal("11.99"), "SCORE": Decimal("3.45")}
 _TIMEOUT = 150.0
 
 
@@ -20,26 +22,31 @@ _TIMEOUT = 150.0
 class Bought:
     """An order of the shop, as it was answered at the checkout, and the way that it went."""
 
-    way: Way
+    way: str
     flow_id: UUID
     order: Json
 
 
-def cart(dice: random.Random, *, prepaid: bool) -> Json:
-    """One to three lines at 19 %."""
-    lines: list[Json] = []
-    for sku in dice.sample(sorted(PRICES), dice.randint(1, 3)):
-        quantity = dice.randint(2, 9)
-        lines.append(
-            {
-                "sku": sku,
-                "description": sku.title(),
-                "quantity": str(quantity),
-                "unit_price": {"amount": str(PRICES[sku]), "currency": "EUR"},
-                "tax_rate": "19",
-                "net": {"amount": str(PRICES[sku] * quantity), "currency": "EUR"},
-            }
-        )
+def cart_line(sku: str, quantity: int, *, discount: str = "0") -> Json:
+    """So many of it, at its price and tax."""
+    price = {**PRICES, **BOOKS}[sku]
+    net = (price * quantity * (100 - Decimal(discount)) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    line: Json = {
+        "sku": sku,
+        "description": sku.title(),
+        "quantity": str(quantity),
+        "unit_price": {"amount": str(price), "currency": "EUR"},
+        "tax_rate": "7" if sku in BOOKS else "19",
+        "net": {"amount": str(net), "currency": "EUR"},
+    }
+    return line if discount == "0" else {**line, "discount_percent": discount}
+
+
+def cart(dice: random.Random, *, prepaid: bool, mixed: bool = False) -> Json:
+    """One to three lines at 19 %; `mixed`: and a book at 7 %, now and then at a discount."""
+    lines = [cart_line(sku, dice.randint(2, 9)) for sku in dice.sample(sorted(PRICES), dice.randint(1, 3))]
+    if mixed:
+        lines.append(cart_line(dice.choice(sorted(BOOKS)), dice.randint(2, 9), discount=dice.choice(("0", "3", "12.5"))))
     net = sum((Decimal(line["net"]["amount"]) for line in lines), Decimal(0))
     return {
         "external_ref": f"W-{uuid4().hex[:12]}",
@@ -56,19 +63,29 @@ async def _at_once(_: float) -> None:
 
 
 class Shop:
-    """Plays orders through the running suite. `rest` lets so many business days pass; without it nobody waits for anything."""
+    """Plays orders through the running suite. `rest` lets so many business days pass; without it nobody waits for anything.
+
+    `mixed` is the share of carts that have lines of two tax rates.
+    """
 
     def __init__(
-        self, suite: Suite, feed: EventFeed, dice: random.Random, rest: Callable[[float], Awaitable[None]] = _at_once
+        self,
+        suite: Suite,
+        feed: EventFeed,
+        dice: random.Random,
+        rest: Callable[[float], Awaitable[None]] = _at_once,
+        *,
+        mixed: float = 0,
     ) -> None:
         self._suite = suite
         self._feed = feed
         self._dice = dice
         self._rest = rest
+        self._mixed = mixed
 
-    async def play(self, way: Way) -> Bought:
-        """From the cart to the end that the way says."""
-        body = cart(self._dice, prepaid=way.startswith("prepaid"))
+    async def play(self, way: str) -> Bought:
+        """From the cart to the end that the way (a `Way`, or one of a kind of shop that knows more) says."""
+        body = cart(self._dice, prepaid=way.startswith("prepaid"), mixed=self._is_mixed(way))
         order = await self._suite.post("order", "/v1/checkout", body)
         bought = Bought(way, UUID(order["flow_id"]), order)
         # The same cart again, as a shop does whose answer got lost: the same order.
@@ -77,6 +94,9 @@ class Shop:
             raise AssertionError(f"{body['external_ref']} became two orders: {order['number']} and {again['number']}")
         await getattr(self, f"_{way}")(bought)
         return bought
+
+    def _is_mixed(self, _: str) -> bool:
+        return self._dice.random() < self._mixed
 
     async def _by_invoice(self, bought: Bought) -> None:
         await self._rest(2)
