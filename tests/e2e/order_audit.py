@@ -1,7 +1,7 @@
 """Whether every order ended legally: judged from what is on Kafka and in the databases, by rules written here a second time."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -78,11 +78,12 @@ def _some(sums: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 @dataclass(slots=True)
 class Ending:
-    """How an order ended, for those who look at its money: lines as ordered at last, and what the customer kept of each."""
+    """How an order ended: its lines as ordered at last, and of each what was handed over, replaced and kept."""
 
     order: Row
     lines: dict[str, Json]
     handed: dict[str, Decimal]
+    replaced: dict[str, Decimal]
     kept: dict[str, Decimal]
 
 
@@ -163,7 +164,7 @@ def _audit(order: Row, rows: dict[str, list[Row]], told: dict[str, list[Json]], 
     for key, quantity in kept.items():
         worth_kept = worth(lines[key], quantity) if key in lines else NONE
         found.same(f"{number} line {key} worth of what is kept", handed_net[key] - returned_net[key], worth_kept)
-    return Ending(order, lines, handed, kept)
+    return Ending(order, lines, handed, replaced, kept)
 
 
 def _path(order: Row, changes: list[Row], found: Findings) -> None:
@@ -192,6 +193,22 @@ def _lines(order: Row, told: dict[str, list[Json]], found: Findings) -> dict[str
             f"{order['number']} worth of a change", (money(change["net"]), money(change["delta"])), (nets[1], nets[1] - nets[0])
         )
     return lines
+
+
+async def audit_stock(books: Books, endings: Sequence[Ending], counted: Mapping[str, Decimal], found: Findings) -> None:
+    """Of what was counted before, each piece that was delivered is gone, once, and nothing is reserved any more.
+
+    A piece that replaces another leaves the count as it was, until the ERP counts anew.
+    """
+    gone: dict[str, Decimal] = defaultdict(Decimal)
+    for each in endings:
+        for line_id, quantity in each.handed.items():
+            gone[each.lines[line_id]["sku"]] += quantity - each.replaced.get(line_id, NONE)
+    for row in await books.rows("order", "SELECT * FROM stock WHERE sku = ANY($1)", list(counted)):
+        left = counted[row["sku"]] - gone[row["sku"]]
+        found.same(f"{row['sku']} on hand, reserved", (row["on_hand"], row["reserved"]), (left, NONE))
+    reserved = await books.rows("order", "SELECT * FROM reservation WHERE state = 'reserved'")
+    found.check(not reserved, "still reserved:", [tuple(row) for row in reserved])
 
 
 async def audit_requests(log: Log, books: Books, accepted: list[Request], new_orders: set[UUID], found: Findings) -> Counter[str]:

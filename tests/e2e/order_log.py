@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from ltc_cli.company.suite import SERVICES, Json, Suite
 from ltc_cli.stack import Stack
@@ -47,7 +47,6 @@ class Log:
     """Events by topic, each id once, in the order of their flow; `twice` are ids that came again with another content."""
 
     by_topic: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
-    flows: dict[str, str] = field(default_factory=dict)
     repeated: int = 0
     twice: list[str] = field(default_factory=list)
 
@@ -61,30 +60,19 @@ class Log:
 
 async def read_log(bootstrap: str) -> Log:
     """Everything that is on the topics now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+    names = (topic.name for topic in TOPICS)
+    consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        partitions = [
-            TopicPartition(topic.name, number)
-            for topic in TOPICS
-            for number in sorted(consumer.partitions_for_topic(topic.name) or await _partitions(consumer, topic.name))
-        ]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(list(consumer.assignment()))
         log, known = Log(), dict[bytes, bytes | None]()
-        while any([await consumer.position(each) < ends[each] for each in partitions]):
+        while any([await consumer.position(each) < end for each, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     _keep(log, known, record)
         return log
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
-    await consumer.topics()
-    return consumer.partitions_for_topic(topic) or ()
 
 
 def _keep(log: Log, known: dict[bytes, bytes | None], record: Any) -> None:
@@ -159,7 +147,7 @@ async def _left(stack: Stack, books: Books) -> list[str]:
                 left.append(f"{service}: {behind} records behind")
     finally:
         await consumer.stop()
-        await admin.stop()
+        await admin.close()
     return left
 
 

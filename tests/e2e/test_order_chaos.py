@@ -9,25 +9,31 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import get_args
+from uuid import UUID
 
 import pytest
 from ltc_cli.company.after_sales import CHANGES, RETURNS, AfterSales
+from ltc_cli.company.erp import Erp
 from ltc_cli.company.feed import EventFeed
 from ltc_cli.company.shop import Bought, Way
 from ltc_cli.company.subscribers import PLANS, Plan, Subscribed, Subscribers
 from ltc_cli.company.suite import SERVICES, Json, Refused
 from ltc_cli.stack import Stack
+from ltc_contracts.events import ErpStockChanged
 
 from .money_audit import audit_money
-from .order_audit import Findings, audit_orders, audit_requests
+from .order_audit import Findings, audit_orders, audit_requests, audit_stock
 from .order_log import Books, NotingSuite, at_rest, open_books, read_log
 from .subscription_audit import audit_subscriptions
 
 SECONDS = float(os.environ.get("LTC_CHAOS_S", "20"))
 PER_SECOND = float(os.environ.get("LTC_CHAOS_RATE", "4"))
 SEED = int(os.environ.get("LTC_CHAOS_SEED", "4711"))
+COUNTED = {"LAMP": Decimal(1_000_000), "NOVEL": Decimal(1_000_000)}
 VICTIMS = ("order", "delivery")
 # Every way in turn, in an order drawn anew for each turn; those in which two things happen at once more often.
 WAYS: tuple[str, ...] = (
@@ -59,7 +65,7 @@ async def books(stack: Stack) -> AsyncIterator[Books]:
 
 
 async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_legal(
-    stack: Stack, noting: NotingSuite, feed: EventFeed, books: Books
+    stack: Stack, noting: NotingSuite, feed: EventFeed, books: Books, now: datetime
 ) -> None:
     suite, dice = noting, random.Random(SEED)
     shop = AfterSales(suite, feed, random.Random(SEED), mixed=0.5)
@@ -67,6 +73,7 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
     # At a day per second an outage of seconds is one of weeks, for which prepaid orders would be cancelled as nobody pays.
     patient = {"step": "collect", "invoicing": "on_confirmation", "timeout_hours": None, "action": "tell", "reason": "outages"}
     await suite.post("order", "/v1/process-policies", patient)
+    await _count_stock(stack, suite, now)
     before = {row["id"] for row in await books.rows("order", "SELECT id FROM sales_order")}
     until = time.monotonic() + SECONDS
     kills: Counter[str] = Counter()
@@ -92,6 +99,15 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
 
     played, _ = await asyncio.gather(sell(), strike())
     assert kills.total() >= SECONDS / 20
+    found = await _audited(stack, suite, books, played, before)
+    print(f"{kills.total()} kills {dict(kills)} in {SECONDS:.0f} s at {PER_SECOND:g} orders/s; {len(found.faults)} faults")
+    assert not found.faults, "\n".join(found.faults[:100])
+
+
+async def _audited(
+    stack: Stack, suite: NotingSuite, books: Books, played: Sequence[Bought | Subscribed], before: set[UUID]
+) -> Findings:
+    """Judge how what was played ended, once nothing moves any more; `before` are orders that were there already."""
     await at_rest(stack, books)
     found = Findings()
     log = await read_log(stack.kafka_bootstrap)
@@ -103,19 +119,28 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
     found.same("orders: those of carts and subscriptions", len(orders), len(bought) + len(of_subscriptions))
     accepted = await audit_requests(log, books, suite.accepted, orders - of_subscriptions, found)
     endings = await audit_orders(log, books, orders, found)
+    await audit_stock(books, endings, COUNTED, found)
     paid = [each for each in suite.accepted if each.path == "/v1/payments"]
     await audit_money(log, books, endings, paid, found)
     await _conserved(suite, [*bought, *(order for each in subscribed for order in each.orders)], found)
     for service in SERVICES:
         dead = await books.rows(service, "SELECT topic, error FROM parked WHERE state <> 'discarded'")
         found.check(not dead, service, "parked", [tuple(row) for row in dead])
-    states = Counter(each.order["state"] for each in endings)
     ways = Counter(each.way if isinstance(each, Bought) else each.plan for each in played)
-    print(f"\n{len(orders)} orders {dict(states)}, {len(subscribed)} subscriptions, {kills.total()} kills {dict(kills)}")
-    print(f"{log.repeated} records came again; accepted: {dict(accepted)}")
-    print(f"ways: {dict(ways)}")
-    print(f"{len(found.faults)} faults")
-    assert not found.faults, "\n".join(found.faults[:100])
+    print(f"\nways: {dict(ways)}")
+    print(f"accepted: {dict(accepted)}")
+    states = Counter(each.order["state"] for each in endings)
+    print(f"{len(orders)} orders {dict(states)}, {len(subscribed)} subscriptions; {log.repeated} records came again")
+    return found
+
+
+async def _count_stock(stack: Stack, suite: NotingSuite, now: datetime) -> None:
+    """Some of what the shop sells lies on a shelf, in plenty."""
+    async with Erp(stack.kafka_bootstrap) as erp:
+        for sku, pieces in COUNTED.items():
+            await erp.tell(ErpStockChanged(sku=sku, site="store", on_hand=pieces, as_of=now), now)
+    for sku in COUNTED:
+        await suite.first("order", "/v1/stock", sku=sku)
 
 
 async def _play(shop: AfterSales, subscribers: Subscribers, way: str) -> Bought | Subscribed:
@@ -129,7 +154,7 @@ async def _conserved(suite: NotingSuite, bought: list[Bought], found: Findings) 
         flow: Json = {"residual": None, "stages": []}
         with contextlib.suppress(Refused):
             flow = await suite.flow(each.flow_id)
-        ended = {"paid", "cancelled"} & {reached["stage"] for reached in flow["stages"]}
+        ended = {"closed", "cancelled"} & {reached["stage"] for reached in flow["stages"]}
         found.check(flow["residual"] == "0.00" and bool(ended), each.order["number"], each.way, flow["residual"], flow["stages"])
     conservation = await suite.get("metrics", "/v1/conservation")
     found.check({row["residual"] for row in conservation["currencies"]} == {"0.00"}, conservation)
