@@ -40,7 +40,7 @@ problems: $(STAMP) ## write docs/problems.md: every refusal that a caller may be
 	$(PY) -m tests.house.problems
 
 test: $(STAMP) ## unit and service tests on real PostgreSQL and Kafka (no set-up needed)
-	.venv/bin/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 attack: $(STAMP) ## every attack of tests/house/attack on every route of the six services (minutes); LTC_ATTACK_SEED=<number> mixes them anew
 	LTC_ATTACK_ALL=1 .venv/bin/pytest -n $(WORKERS) tests/house/test_bad_input.py $(ARGS)

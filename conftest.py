@@ -1,5 +1,6 @@
 """PostgreSQL and Kafka for every test of the workspace, real ones, shared by all workers."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from ltc_cli.stack.infra import Containers, Infra, watch
 
-pytest_plugins = ["ltc_chassis.testing", "ltc_chassis.testing_mail"]
+pytest_plugins = ["ltc_chassis.testing", "ltc_chassis.testing_mail", "ltc_chassis.testing_browser"]
 # How fast examples are drawn says how busy the machine is, and nothing about what is tested.
 settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+# What is imported and collected stays to the end: looking through it again and again costs a fifth of all collecting.
+gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):
         base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # what the fixture returns, before fixtures exist
         config.pluginmanager.register(_SharedInfra(base / "infra"), "shared-infra")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()

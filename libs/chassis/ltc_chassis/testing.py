@@ -19,7 +19,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +49,8 @@ from ltc_chassis.scratch import Scratch
 from ltc_chassis.timers import Errand, Timer, run_until_idle
 
 Outcome = Literal["processed", "duplicate", "parked"]
+# Tasks that belong to no single test.
+LASTING: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 _offsets = itertools.count()
 
 
@@ -206,17 +209,18 @@ def kafka_bootstrap(infra: Infra) -> str:
 
 
 @pytest.fixture(scope="session")
-def scratch(infra: Infra) -> Iterator[Scratch]:
+async def scratch(infra: Infra) -> AsyncIterator[Scratch]:
     """Databases to use up; dropped at the end of the session."""
     made = Scratch(infra.admin_dsn)
     yield made
-    asyncio.run(made.drop())
+    await made.drop()
 
 
 @pytest.fixture
 async def make_dsn(scratch: Scratch) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
     """Gives a migrated database of a package, as empty as its migrations leave it."""
     taken: list[str] = []
+    before = asyncio.all_tasks()
 
     async def make(package: str) -> str:
         # A session fixture may not depend on `service`: it differs by folder, and pytest would keep the first one's value.
@@ -224,6 +228,7 @@ async def make_dsn(scratch: Scratch) -> AsyncIterator[Callable[[str], Awaitable[
         return taken[-1]
 
     yield make
+    await _end_tasks_but(before)
     for each in taken:
         await scratch.give_back(each)
 
@@ -255,14 +260,19 @@ def environment(dsn: str, keys: KeyPair, secrets_dir: Path, monkeypatch: pytest.
 
 
 @pytest.fixture
-async def app(environment: None, make_app: Callable[[], FastAPI], clock: FixedClock) -> AsyncIterator[FastAPI]:  # noqa: ARG001 - it sets the settings
+async def app(
+    environment: None,  # noqa: ARG001 - it sets the settings
+    make_app: Callable[[], FastAPI],
+    clock: FixedClock,
+    scratch: Scratch,
+) -> AsyncIterator[FastAPI]:
     """The service's app on its database, without its background loops."""
     made = make_app()
     runtime: Runtime = made.state.runtime
     runtime.clock = runtime.db.clock = clock
-    await runtime.db.open()
+    await scratch.open(runtime.db)
     yield made
-    await runtime.db.close()
+    await scratch.close(runtime.db)
 
 
 @pytest.fixture
@@ -340,6 +350,17 @@ def parked(db: Database) -> Callable[[], Awaitable[list[asyncpg.Record]]]:
 def run_timer(runtime: Runtime) -> Callable[[Timer | Errand], Awaitable[int]]:
     """Runs a timer until nothing is due."""
     return functools.partial(run_until_idle, runtime)
+
+
+async def _end_tasks_but(before: set[asyncio.Task[Any]]) -> None:
+    """All tests share a loop; what one of them left running does not run into the next."""
+    left = asyncio.all_tasks() - before - {asyncio.current_task()} - set(LASTING)
+    if left:
+        # Most of them are about to end by themselves.
+        await asyncio.wait(left, timeout=0.1)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _client(app: FastAPI, headers: Mapping[str, str]) -> httpx.AsyncClient:

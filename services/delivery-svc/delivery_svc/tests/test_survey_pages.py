@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
@@ -15,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.testing import Deliver
+from ltc_chassis.testing_browser import CHROMIUM, chromium
 from ltc_contracts.events import CodedAnswer
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from delivery_svc.domain.survey import Choice, Question
 from delivery_svc.domain.survey_answer import Reading, read
@@ -24,7 +24,6 @@ from delivery_svc.tests.desk import Desk, events
 from delivery_svc.tests.panel import HTML, Panel, delivered, form, path_of
 from delivery_svc.tests.rig import Emissions
 
-CHROMIUM = shutil.which("chromium")
 EVA = "eva@nordwind.example"
 WHY = {
     "key": "why",
@@ -262,14 +261,12 @@ def test_whatever_is_sent_only_what_was_asked_and_fits_is_an_answer(said: dict[s
 async def browsing(locale: str, *, scripts: bool) -> AsyncIterator[Page]:
     """A page as wide as a small telephone; at the end nothing may have been complained of."""
     problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         context = await browser.new_context(locale=locale, viewport={"width": 360, "height": 740}, java_script_enabled=scripts)
         page = await context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         yield page
-        await browser.close()
     # That a page was answered with 400 or 410 is no complaint of ours.
     assert [each for each in problems if "Failed to load resource" not in each] == []
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,13 +9,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.testing_browser import CHROMIUM, chromium
 from ltc_chassis.testing_mail import MailServer
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from delivery_svc.tests.desk import Desk, Send, events
 from delivery_svc.tests.rig import Emissions
 
-CHROMIUM = shutil.which("chromium")
 HTML = {"Accept": "text/html"}
 
 
@@ -113,14 +112,12 @@ async def test_every_answer_by_mail_has_the_link(
 async def browsing(locale: str) -> AsyncIterator[Page]:
     """A page as wide as a telephone; at the end nothing may have been complained of, the policy against foreign code included."""
     problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         context = await browser.new_context(locale=locale, viewport={"width": 390, "height": 800})
         page = await context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         yield page
-        await browser.close()
     assert problems == []
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,13 +11,13 @@ import pytest
 from fastapi import FastAPI
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.testing import Deliver
-from playwright.async_api import Page, async_playwright
+from ltc_chassis.testing_browser import CHROMIUM, chromium
+from playwright.async_api import Page
 
 from delivery_svc.tests.builders import a_confirmed_order, a_customer, a_line
 from delivery_svc.tests.desk import Desk
 from delivery_svc.tests.rig import Json, plan, post, read
 
-CHROMIUM = shutil.which("chromium")
 HTML = {"Accept": "text/html"}
 EVA = "eva@nordwind.example"
 
@@ -140,13 +139,11 @@ async def test_a_link_that_is_made_up_old_or_of_another_purpose_opens_nothing(
 async def browsing(locale: str, width: int) -> AsyncIterator[Page]:
     """A page without scripts; at the end nothing may have been complained of."""
     problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         context = await browser.new_context(locale=locale, viewport={"width": width, "height": 800}, java_script_enabled=False)
         page = await context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         yield page
-        await browser.close()
     assert [each for each in problems if "Failed to load resource" not in each] == []
 
 

@@ -1,7 +1,6 @@
 """Hosted forms (L1) in a real browser: as a person fills one in, in both languages, without any script of ours."""
 
 import asyncio
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.testing_browser import CHROMIUM, chromium
 from playwright.async_api import async_playwright
 
 from lead_svc.tests.forms import PLAN, published
 
-CHROMIUM = shutil.which("chromium")
 # The page around the frame comes from the test itself, which a browser takes for a place in the internet.
 LOCAL = ["--disable-features=LocalNetworkAccessChecks"]
 PEOPLE: dict[str, Any] = {
@@ -62,8 +61,7 @@ async def test_a_form_is_filled_in_mended_and_sent_in_a_browser(
 ) -> None:
     person = PEOPLE[locale]
     await published(client, default_country="CN" if locale == "zh-CN" else None)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         context = await browser.new_context(locale=locale, viewport={"width": 390, "height": 800}, java_script_enabled=False)
         page = await context.new_page()
         complaints: list[str] = []
@@ -108,7 +106,6 @@ async def test_a_form_is_filled_in_mended_and_sent_in_a_browser(
         assert person["thanks"][1] in await page.inner_text("main")
         await page.screenshot(path=tmp_path / "thanks.png", full_page=True)
         await page.goto("about:blank")
-        await browser.close()
     # The browser notes the 400 of the page with the problems; nothing else may be complained of.
     assert [each for each in complaints if "status of 400" not in each] == []
     [lead] = (await client.get("/v1/leads")).json()["items"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shutil
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,12 +12,11 @@ from ltc_chassis import links
 from ltc_chassis.db import Database
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Emitted, KeyPair
-from playwright.async_api import async_playwright
+from ltc_chassis.testing_browser import CHROMIUM, chromium
 
 from lead_svc.handlers import nurture as steps
 from lead_svc.tests.journeys import AGAIN, Nurture
 
-CHROMIUM = shutil.which("chromium")
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 ROBOT = {"User-Agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}
@@ -146,8 +144,7 @@ async def test_looking_at_the_page_unsubscribes_nobody(
 async def test_a_person_unsubscribes_on_the_page_in_their_language(
     nurture: Nurture, mail: dict[str, str], address: str, language: str, button: str, done: str
 ) -> None:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         page = await browser.new_page(locale=language, viewport={"width": 390, "height": 700})
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
@@ -161,7 +158,6 @@ async def test_a_person_unsubscribes_on_the_page_in_their_language(
         assert (
             await page.evaluate("getComputedStyle(document.querySelector('main')).paddingTop") == "20px"
         )  # the policy lets our style in
-        await browser.close()
     assert problems == []
     assert await nurture.ended_by(mail["lead"]) == ["unsubscribed"]
 

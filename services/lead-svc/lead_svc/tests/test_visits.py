@@ -3,7 +3,6 @@
 import asyncio
 import http.server
 import json
-import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,8 +15,8 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Emitted
+from ltc_chassis.testing_browser import CHROMIUM, chromium
 from ltc_chassis.timers import Timer
-from playwright.async_api import async_playwright
 
 from lead_svc.domain import visit as rules
 from lead_svc.domain.visit import Site
@@ -25,7 +24,6 @@ from lead_svc.timers import TIMERS
 
 Emissions = Callable[[], Awaitable[list[Emitted]]]
 Json = dict[str, Any]
-CHROMIUM = shutil.which("chromium")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SITE = Site("shop", "Shop", ["www.shop.example"], True, 1, "anna", NOW, "anna", NOW)
 BROWSER = {
@@ -319,8 +317,7 @@ async def test_in_a_browser_a_cookie_comes_with_consent_only_and_goes_with_it(
             while await counted(sql) != wanted:
                 await asyncio.sleep(0.05)
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         agent = BROWSER["user-agent"]
         context = await browser.new_context(user_agent=agent)
         page = await context.new_page()
@@ -352,5 +349,4 @@ async def test_in_a_browser_a_cookie_comes_with_consent_only_and_goes_with_it(
         assert await wary.cookies() == []
         assert await counted("SELECT count(*) FROM page_view") == before
         await page.goto("about:blank")
-        await browser.close()
     assert problems == []

@@ -1,17 +1,13 @@
 """The page, in a real browser."""
 
-import shutil
-
 import httpx
 import pytest
 from ltc_chassis.testing import Deliver, KeyPair
+from ltc_chassis.testing_browser import CHROMIUM, chromium
 from ltc_contracts.examples import all_examples, example
-from playwright.async_api import async_playwright
 
 from metrics_svc.consumers import consumers
 from metrics_svc.tests.test_facts import changed, record
-
-CHROMIUM = shutil.which("chromium")
 
 
 async def test_without_a_token_the_page_says_how_to_get_one(anonymous: httpx.AsyncClient, keys: KeyPair) -> None:
@@ -30,8 +26,7 @@ async def test_without_a_token_the_page_says_how_to_get_one(anonymous: httpx.Asy
 async def test_the_page_shows_numbers_and_events_as_they_happen(address: str, keys: KeyPair, deliver: Deliver) -> None:
     samples = [sample for sample in all_examples() if sample.topic != "payment.allocated"]
     await deliver.records(consumers, [record(sample) for sample in samples])
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         page = await browser.new_page(viewport={"width": 390, "height": 800})
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -49,5 +44,4 @@ async def test_the_page_shows_numbers_and_events_as_they_happen(address: str, ke
         await page.locator("#journey li", has_text="contract.signed").wait_for()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await page.goto("about:blank")
-        await browser.close()
     assert problems == []

@@ -1,14 +1,12 @@
 """Pages in a real browser."""
 
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
-
-CHROMIUM = shutil.which("chromium")
+from ltc_chassis.testing_browser import CHROMIUM, chromium
+from playwright.async_api import Page
 
 
 def in_a_browser(test: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,8 +23,7 @@ async def browsing(locale: str, *, width: int = 390, height: int = 800, scheme: 
     That a page is gone or refused is what some tests are about: the browser notes the status, which is no complaint.
     """
     problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         size: Any = {"width": width, "height": height}
         context = await browser.new_context(locale=locale, viewport=size, color_scheme=scheme)
         page = await context.new_page()
@@ -34,5 +31,4 @@ async def browsing(locale: str, *, width: int = 390, height: int = 800, scheme: 
         page.on("pageerror", lambda error: problems.append(str(error)))
         yield page
         await page.goto("about:blank")
-        await browser.close()
     assert [each for each in problems if "the server responded with a status of 4" not in each] == []
