@@ -2,7 +2,9 @@
 
 import gc
 import os
-from collections.abc import Iterator
+import resource
+from collections import defaultdict
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,41 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+
+
+_CPU = pytest.StashKey[float]()
+_spent: defaultdict[str, float] = defaultdict(float)
+
+
+def _cpu_s() -> float:
+    ours, of_children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return ours.ru_utime + ours.ru_stime + of_children.ru_utime + of_children.ru_stime
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_CPU] = _cpu_s()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "teardown":
+        report.user_properties.append(("cpu_s", _cpu_s() - item.stash.get(_CPU, _cpu_s())))
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for name, value in report.user_properties:
+        if name == "cpu_s" and isinstance(value, float):
+            _spent[report.nodeid.partition("::")[0]] += value
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the time goes (docs/testing.md); PostgreSQL and Kafka have about a third of it besides."""
+    if sum(_spent.values()) > 20:
+        terminalreporter.section("CPU seconds of tests and the programs they start: the ten dearest files")
+        for file, seconds in sorted(_spent.items(), key=lambda spent: -spent[1])[:10]:
+            terminalreporter.write_line(f"{seconds:7.1f}  {file}")

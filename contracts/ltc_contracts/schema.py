@@ -7,6 +7,7 @@ which old readers ignore and new readers do without. Anything else needs a new m
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import sys
@@ -43,12 +44,17 @@ def text_of(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+@functools.cache
+def _text(event: type[Event]) -> str:
+    return text_of(schema_of(event))
+
+
 def export(root: Path, topics: Sequence[Topic] = TOPICS) -> list[str]:
     """Write the schema of every event's present version; returns the files that changed."""
     changed: list[str] = []
     for topic in topics:
         path = _path(root, topic.event)
-        text = text_of(schema_of(topic.event))
+        text = _text(topic.event)
         if not path.exists() or path.read_text() != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -73,7 +79,7 @@ def check(root: Path, topics: Sequence[Topic] = TOPICS) -> list[str]:
         name = path.relative_to(root)
         if not path.exists():
             problems.append(f"{name}: missing; run `make schemas`")
-        elif path.read_text() != text_of(schema_of(topic.event)):
+        elif path.read_text() != _text(topic.event):
             problems.append(
                 f"{name}: differs from the model {topic.event.__name__}; a released version may not change, add a minor"
             )
