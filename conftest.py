@@ -39,7 +39,7 @@ def infra(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
     if watchdog is not None and watchdog.stdin is not None:
         found.stop()
         watchdog.stdin.close()
-        watchdog.wait(10)
+        watchdog.wait(60)
 
 
 class _SharedInfra:
@@ -54,7 +54,7 @@ class _SharedInfra:
         Infra(self._home).stop()
         assert self._watchdog.stdin is not None
         self._watchdog.stdin.close()
-        self._watchdog.wait(10)
+        self._watchdog.wait(60)
 
 
 @pytest.hookimpl(trylast=True)
