@@ -137,10 +137,13 @@ class DeliveryChangeDecided(Event):
 
 
 class DeliveryCompleted(Event):
-    """The customer has everything. `lines` are all that was ordered; parts were told by `delivery.handed_over` if `parts_told`."""
+    """The customer has everything. `lines` are all that was ordered; parts were told by `delivery.handed_over` if `parts_told`.
+
+    What was handed over is what was ordered but for what is said: `handed` = `net` - `short` + `beyond`.
+    """
 
     TOPIC: ClassVar[str] = "delivery.completed"
-    VERSION: ClassVar[str] = "1.2"
+    VERSION: ClassVar[str] = "1.3"
     SUBJECT: ClassVar[str] = "delivery_id"
 
     delivery_id: UUID
@@ -159,6 +162,13 @@ class DeliveryCompleted(Event):
     handovers: Annotated[
         int | None, Field(ge=0, description="how many hand-overs were told; who knows them all knows everything")
     ] = None
+    # 1.3
+    handed: Annotated[Money | None, Field(description="the net of those hand-overs, what came back since included")] = None
+    short: Annotated[Money | None, Field(description="what was ordered and not handed over, of lines that ended short")] = None
+    beyond: Annotated[
+        Money | None, Field(description="what was handed over beyond what was ordered: replacements, and what is charged of more")
+    ] = None
+    changes: Annotated[int | None, Field(ge=0, description="how many changes of the order were granted")] = None
 
 
 class DeliveryCancelled(Event):

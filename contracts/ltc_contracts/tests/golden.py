@@ -182,8 +182,8 @@ STEPS: list[Step] = [
     ),
     (
         e.DeliveryCompleted(
-            delivery_id=DELIVERY, order_id=ORDER, order_number="O-2026-000001", customer=CUSTOMER, lines=LINES, net=NET,
-            payment_terms_days=30, promised_on=date(2026, 1, 30), completed_at=START + timedelta(24), on_time=True, parts_told=True, handovers=2,
+            delivery_id=DELIVERY, order_id=ORDER, order_number="O-2026-000001", customer=CUSTOMER, payment_terms_days=30,
+            promised_on=date(2026, 1, 30), completed_at=START + timedelta(24), on_time=True, **golden_deliveries.in_all(LINES[0]),
         ),
         "delivery", 24, FLOW, 3, None,
     ),

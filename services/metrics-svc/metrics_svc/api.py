@@ -21,6 +21,7 @@ from metrics_svc.registry import DIMENSIONS, Kpi, registry
 
 router = make_router(prefix="/v1", tags=["metrics"])
 Dimension = Literal["channel", "source", "campaign", "owner", "team", "region", "product", "segment", "country"]
+_DISAGREEMENTS = 20
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -87,11 +88,30 @@ class Step(BaseModel):
     hop_ms: float | None
 
 
+class DisagreeingEvent(BaseModel):
+    id: UUID
+    topic: str
+    subject: str
+
+
+class Disagreement(BaseModel):
+    """A part of a residual: `what` is wrong, by how much, and the events that say so (fifty at most)."""
+
+    flow_id: UUID
+    currency: str
+    what: str
+    amount: str
+    events: list[DisagreeingEvent]
+
+
 class FlowView(BaseModel):
+    """`disagreements` make up the residual; none where it is 0.00."""
+
     flow_id: UUID
     stage: str | None
     stages: list[Reached]
     residual: str
+    disagreements: list[Disagreement]
     journey: list[Step]
 
 
@@ -106,7 +126,8 @@ class ConservationRow(BaseModel):
     """What each step hands over, per currency. A step not taken yet is in transit; `residual` is disagreement.
 
     Net up to `invoiced`, with tax from `gross` on: gross = paid + credited + open, and `paid` is what still settles something;
-    what had settled what was taken back since is `on_account`.
+    what had settled what was taken back since is `on_account`. What completed deliveries handed over is what was ordered less what
+    was `short`, and with what went `beyond` it: replacements, and what is charged of more. `delivered` is without what was `returned`.
     """
 
     currency: str
@@ -127,6 +148,9 @@ class ConservationRow(BaseModel):
     in_transit_to_order: str
     in_transit_to_delivery: str
     in_transit_to_invoice: str
+    in_transit_to_credit: str
+    short: str
+    beyond: str
     residual: str
 
 
@@ -143,6 +167,7 @@ class ConservationView(BaseModel):
     known_at: datetime
     currencies: list[ConservationRow]
     cash: list[CashRow]
+    disagreements: list[Disagreement]
 
 
 @router.get("/kpis", dependencies=[scope("kpis:read")])
@@ -230,25 +255,31 @@ async def get_flow(flow_id: UUID, conn: Conn, now: Now) -> FlowView:
         raise NotFound(f"no flow {flow_id}")
     stages = [Reached(stage=row["kind"], reached_at=row["reached_at"]) for row in await store.flow_stages_view(conn, flow_id)]
     residual = await store.flow_residual(conn, flow_id, now, now)
+    wrong = await _disagreements(conn, flow_id, now, now) if residual else []
     return FlowView(
         flow_id=flow_id,
         stage=_furthest([reached.stage for reached in stages]) if stages else None,
         stages=stages,
         residual=f"{residual:.2f}",
+        disagreements=wrong,
         journey=[_step(row) for row in events],
     )
 
 
 @router.get("/conservation", dependencies=[scope("kpis:read")])
 async def get_conservation(conn: Conn, now: Now, as_of: Moment | None = None, known_at: Moment | None = None) -> ConservationView:
-    """Quoted = ordered = delivered = invoiced = paid + credited + open, over every flow; the residual must be 0.00."""
+    """Quoted = ordered = delivered = invoiced = paid + credited + open, over every flow; the residual must be 0.00.
+
+    Where it is not, the twenty greatest disagreements are named with their events; `GET /v1/flows/{flow_id}` names those of one flow.
+    """
     return await conservation(conn, as_of or now, known_at or now)
 
 
 async def conservation(conn: Connection, as_of: datetime, known_at: datetime) -> ConservationView:
     """Also shown on the live page."""
-    rows = []
+    rows, wrong = [], False
     for row in await store.conservation_view(conn, as_of, known_at):
+        wrong = wrong or bool(row["residual"])
         amounts = {name: _amount(row[name], row["currency"]) for name in dict(row) if name not in ("currency", "flows")}
         rows.append(ConservationRow(currency=row["currency"], flows=row["flows"], **amounts))
     cash = [
@@ -261,7 +292,15 @@ async def conservation(conn: Connection, as_of: datetime, known_at: datetime) ->
         )
         for row in await store.cash_view(conn, as_of, known_at)
     ]
-    return ConservationView(as_of=as_of, known_at=known_at, currencies=rows, cash=cash)
+    disagreements = await _disagreements(conn, None, as_of, known_at) if wrong else []
+    return ConservationView(as_of=as_of, known_at=known_at, currencies=rows, cash=cash, disagreements=disagreements)
+
+
+async def _disagreements(conn: Connection, flow_id: UUID | None, as_of: datetime, known_at: datetime) -> list[Disagreement]:
+    return [
+        Disagreement.model_validate({**dict(row), "amount": _amount(row["amount"], row["currency"])})
+        for row in await store.disagreements_view(conn, flow_id, as_of, known_at, _DISAGREEMENTS)
+    ]
 
 
 def _kpi(name: str) -> Kpi:

@@ -25,6 +25,8 @@ class Milestone:
     """One fact. `stated` is the same amount as the event says it another way, so that the two can be checked against each other.
 
     `cause_id` is what a document and the fact that it is made of share: a hand-over, a return, a change, or the order as a whole.
+    `handovers` counts them, as of this one (`last`: there is none after it) or all; of the end of a delivery `handed` is what they were
+    worth, which is `ordered` less what was `short` and with what went `beyond` it after so many `changes`.
     """
 
     kind: str
@@ -52,6 +54,13 @@ class Milestone:
     invoice_id: str | None = None
     stated: Decimal | None = None
     prepaid: bool | None = None
+    handovers: int | None = None
+    last: bool | None = None
+    handed: Decimal | None = None
+    ordered: Decimal | None = None
+    short: Decimal | None = None
+    beyond: Decimal | None = None
+    changes: int | None = None
 
 
 def milestone(topic: str, data: Data) -> Milestone | None:
@@ -159,7 +168,16 @@ def _changed(data: Data) -> Milestone:
 def _handed(data: Data) -> Milestone:
     currency, amount = _money(data, "net")
     stated, prepaid = _sum(data["lines"]), _is_prepaid(data)
-    return Milestone("handed", currency, net=amount, stated=stated, cause_id=data["handover_id"], prepaid=prepaid)
+    return Milestone(
+        "handed",
+        currency,
+        net=amount,
+        stated=stated,
+        cause_id=data["handover_id"],
+        prepaid=prepaid,
+        handovers=int(data["number"]),
+        last=bool(data["last"]),
+    )
 
 
 def _returned(data: Data) -> Milestone:
@@ -169,16 +187,30 @@ def _returned(data: Data) -> Milestone:
 
 
 def _delivered(data: Data) -> Milestone:
-    """What was delivered counts by its parts where they were told; the completion is then a day and no amount."""
+    """What was delivered counts by its parts where they were told; the completion is then a day, and says what they must add up to."""
     currency, amount = _money(data, "net")
+    in_parts, stated = bool(data.get("parts_told")), _sum(data["lines"])
+    handed, short, beyond = (_money(data, name)[1] if data.get(name) else None for name in ("handed", "short", "beyond"))
     return Milestone(
         "delivered",
         currency,
-        net=None if data.get("parts_told") else amount,
+        net=None if in_parts else amount,
+        stated=stated - (short or 0) + (beyond or 0) if handed is not None or not in_parts else None,
+        handovers=data.get("handovers"),
+        handed=handed,
+        ordered=amount,
+        short=short,
+        beyond=beyond,
+        changes=data.get("changes"),
         cause_id=data["order_id"],
         due_on=date.fromisoformat(data["promised_on"]),
         on_time=bool(data["on_time"]),
     )
+
+
+def _closed(data: Data) -> Milestone:
+    currency, collected = _money(data, "collected")
+    return Milestone("closed", currency, gross=collected)
 
 
 def _invoiced(data: Data) -> Milestone:
@@ -307,7 +339,7 @@ _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "order.confirmed": _ordered,
     "order.changed": _changed,
     "order.cancelled": _net("cancelled"),
-    "order.closed": _plain("closed"),
+    "order.closed": _closed,
     "subscription.revenue_moved": _moved,
     "delivery.handed_over": _handed,
     "delivery.returned": _returned,

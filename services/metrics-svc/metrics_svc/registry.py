@@ -37,7 +37,7 @@ KINDS = {
     "mrr_movements": _MRR,
     "conservation_residual": (
         *("accepted", "contracted", "ordered", "changed", "handed", "returned", "delivered", "invoiced", "allocated", "credited"),
-        *("refunded", "overdue", "paid", "settled", "cancelled"),
+        *("refunded", "overdue", "paid", "settled", "cancelled", "closed"),
     ),
 }
 

@@ -21,6 +21,7 @@ _MILESTONE = (
     *("settled_on", "on_time", "begun_at", "channel", "source", "owner", "country"),
     *("team", "region", "product", "segment", "campaign", "minutes", "score"),
     *("sequence", "cause", "cause_id", "invoice_id", "stated", "prepaid"),
+    *("handovers", "last", "handed", "ordered", "short", "beyond", "changes"),
 )
 
 _FULFILMENT = ("event_id", "flow_id", "order_id", "kind", "occurred_at", "recorded_at", "line_id", "quantity", "day", "version")
@@ -43,6 +44,7 @@ def milestone_row(envelope: Envelope, m: Milestone) -> tuple[object, ...]:
         *(m.open_after, m.due_on, m.settled_on, m.on_time, m.begun_at, m.channel, m.source, m.owner, m.country),
         *(m.team, m.region, m.product, m.segment, m.campaign, m.minutes, m.score),
         *(envelope.sequence, m.cause, m.cause_id, m.invoice_id, m.stated, m.prepaid),
+        *(m.handovers, m.last, m.handed, m.ordered, m.short, m.beyond, m.changes),
     )
 
 
@@ -143,10 +145,11 @@ async def conservation_view(conn: Connection, as_of: datetime, known_at: datetim
                coalesce(sum(gross), 0) AS gross, coalesce(sum(paid), 0) AS paid, coalesce(sum(open), 0) AS open,
                coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(returned), 0) AS returned, coalesce(sum(credited), 0) AS credited,
                coalesce(sum(refunded), 0) AS refunded, coalesce(sum(on_account), 0) AS on_account,
-               coalesce(sum(residual), 0) AS residual,
+               coalesce(sum(short), 0) AS short, coalesce(sum(beyond), 0) AS beyond, coalesce(sum(residual), 0) AS residual,
                -- An order without a contract was never on its way to be one; what is cancelled before we confirm it is so no longer.
                coalesce(sum(contracted - coalesce(confirmed, cancelled, 0)), 0) AS in_transit_to_order,
-               coalesce(sum(to_delivery), 0) AS in_transit_to_delivery, coalesce(sum(to_invoice), 0) AS in_transit_to_invoice
+               coalesce(sum(to_delivery), 0) AS in_transit_to_delivery, coalesce(sum(to_invoice), 0) AS in_transit_to_invoice,
+               coalesce(sum(to_credit), 0) AS in_transit_to_credit
         FROM conservation($1, $2) GROUP BY currency ORDER BY currency
         """,
         as_of,
@@ -173,6 +176,19 @@ async def cash_view(conn: Connection, as_of: datetime, known_at: datetime) -> li
 
 async def flow_residual(conn: Connection, flow_id: UUID, as_of: datetime, known_at: datetime) -> Any:
     return await conn.fetchval("SELECT coalesce(sum(residual), 0) FROM conservation($2, $3, $1)", flow_id, as_of, known_at)
+
+
+async def disagreements_view(conn: Connection, flow_id: UUID | None, as_of: datetime, known_at: datetime, most: int) -> list[Any]:
+    """What makes up a residual, the most first, each with the topics and ids of the events that disagree."""
+    return await conn.fetch(
+        """
+        SELECT d.flow_id, d.currency, d.what, d.amount,
+               ARRAY(SELECT jsonb_build_object('id', e.id, 'topic', e.topic, 'subject', e.subject)
+                     FROM event e WHERE e.id = ANY(d.event_ids) ORDER BY e.id) AS events
+        FROM disagreements($2, $3, $1, $4) d ORDER BY d.amount DESC, d.flow_id, d.what
+        """,
+        *(flow_id, as_of, known_at, most),
+    )
 
 
 async def latest_events_view(conn: Connection, limit: int) -> list[Any]:

@@ -62,7 +62,7 @@ def decide(
     delivered = plan
     plan = _become(plan, wish.lines, plan_line, steps_for)
     net = Money.total((line.net for line in wish.lines), delivery.net.currency)
-    delivery = replace(delivery, net=net)
+    delivery = replace(delivery, net=net, changes=delivery.changes + 1)
     promised: list[Event] = []
     if wish.promised_on is not None and not plan.complete:
         delivery, promised = deliveries.promise(delivery, wish.promised_on, now, reason=CHANGED)

@@ -113,7 +113,7 @@ class Promise:
 class Delivery:
     """The head of a delivery; its plan (lines, steps, hand-overs) stays beside it, as do earlier promises. `note` is the last one given.
 
-    `version` counts events: each has one of its own.
+    `version` counts events: each has one of its own; `changes` counts the changes of the order that were granted.
     """
 
     id: UUID
@@ -132,6 +132,7 @@ class Delivery:
     period_from: date | None = None
     period_until: date | None = None
     handovers: int = 0
+    changes: int = 0
     attempts: int = 0
     last_handed_over_at: datetime | None = None
     percent: Decimal = Decimal(0)

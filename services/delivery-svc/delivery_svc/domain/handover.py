@@ -3,7 +3,7 @@
 Each part is worth what the line is worth with it less what it is worth without it, so that parts add up to the line to the cent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver, Delivery
 from ltc_contracts.money import Money
 
 from delivery_svc.domain.delivery import CompletedBeforePlanned, CompletedInTheFuture, Delivery, move, require_open
-from delivery_svc.domain.plan import Plan, PlannedLine, end_steps, hand
+from delivery_svc.domain.plan import NONE, Plan, PlannedLine, end_steps, hand
 
 
 class HandoverNotFound(NotFound):
@@ -227,6 +227,7 @@ def follow(delivery: Delivery, plan: Plan, now: datetime, *, note: str | None = 
         return replace(delivery, percent=plan.percent), [progressed]
     moment = delivery.last_handed_over_at or now
     on_time = moment.date() <= delivery.promised_on
+    surplus = [line.surplus for line in plan.lines]
     completed = DeliveryCompleted(
         delivery_id=delivery.id,
         order_id=delivery.order_id,
@@ -240,6 +241,10 @@ def follow(delivery: Delivery, plan: Plan, now: datetime, *, note: str | None = 
         on_time=on_time,
         parts_told=True,
         handovers=delivery.handovers,
+        handed=_money(delivery, (line.handed_net for line in plan.lines)),
+        short=_money(delivery, (-each for each in surplus if each < 0)),
+        beyond=_money(delivery, (each for each in surplus if each > 0)),
+        changes=delivery.changes,
     )
     return replace(delivery, percent=Decimal(100), completed_at=moment, on_time=on_time), [completed]
 
@@ -272,7 +277,7 @@ def _hand_part(delivery: Delivery, plan: Plan, line: PlannedLine, part: Part) ->
     net = line.worth(line.held + part.quantity) - line.worth(line.held)
     handed = HandedPart(line_id=line.id, quantity=part.quantity, delivered_before=line.held, net=net, final=part.final)
     plan = hand(plan, line.id, part.quantity, first=part.step_id)
-    after = replace(line, handed_over=line.handed_over + part.quantity)
+    after = replace(line, handed_over=line.handed_over + part.quantity, handed_net=line.handed_net + net.amount)
     if part.final and after.left:
         require_may_be_short(delivery, after)
         after = replace(after, closed=True)
@@ -283,6 +288,10 @@ def _hand_part(delivery: Delivery, plan: Plan, line: PlannedLine, part: Part) ->
 def _told(line: PlannedLine, part: HandedPart) -> HandedLine:
     told = line.line.model_dump() | {"quantity": part.quantity, "net": part.net, "delivered_before": part.delivered_before}
     return HandedLine.model_validate(told)
+
+
+def _money(delivery: Delivery, amounts: Iterable[Decimal]) -> Money:
+    return Money.of(sum(amounts, NONE), delivery.net.currency)
 
 
 def _plain(quantity: Decimal) -> str:

@@ -42,12 +42,14 @@ class Allowance:
 class PlannedLine:
     """A line as it is wanted now, and what happened to it. Of what was `returned` so much as is `replaced` is delivered again.
 
-    `rule` is the fulfilment rule that planned it.
+    `rule` is the fulfilment rule that planned it; `handed_net` what the parts that were `handed_over` were worth, each as it went, in the
+    line's currency.
     """
 
     line: Line
     position: int
     handed_over: Decimal = NONE
+    handed_net: Decimal = NONE
     returned: Decimal = NONE
     replaced: Decimal = NONE
     closed: bool = False
@@ -69,6 +71,11 @@ class PlannedLine:
     def due(self) -> Decimal:
         """All that is ever to be handed over."""
         return self.line.quantity + self.replaced
+
+    @property
+    def surplus(self) -> Decimal:
+        """By how much all that went is worth more than what is ordered, below zero: less."""
+        return self.handed_net - (NONE if self.dropped else self.line.net.amount)
 
     @property
     def left(self) -> Decimal:

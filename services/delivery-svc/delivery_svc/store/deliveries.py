@@ -70,7 +70,7 @@ async def save_delivery(conn: Connection, delivery: Delivery) -> None:
         UPDATE delivery SET version = $2, state = $3, promised_on = $4, promise_version = $5, percent = $6, note = $7,
                completed_at = $8, on_time = $9, cancellation_state = $10, cancellation_reason = $11,
                cancellation_requested_at = $12, cancellation_decided_at = $13, updated_at = $14, handovers = $15,
-               last_handed_over_at = $16, attempts = $17, net_amount = $18
+               last_handed_over_at = $16, attempts = $17, net_amount = $18, changes = $19
         WHERE id = $1
         """,
         delivery.id,
@@ -91,6 +91,7 @@ async def save_delivery(conn: Connection, delivery: Delivery) -> None:
         delivery.last_handed_over_at,
         delivery.attempts,
         delivery.net.amount,
+        delivery.changes,
     )
 
 
@@ -102,7 +103,7 @@ async def get_delivery_for_update(conn: Connection, delivery_id: UUID) -> Delive
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
                cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
-               last_handed_over_at, attempts
+               last_handed_over_at, attempts, changes
         FROM delivery WHERE id = $1 FOR UPDATE
         """,
         delivery_id,
@@ -118,7 +119,7 @@ async def get_delivery_of_order_for_update(conn: Connection, order_id: UUID) -> 
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
                cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
-               last_handed_over_at, attempts
+               last_handed_over_at, attempts, changes
         FROM delivery WHERE order_id = $1 FOR UPDATE
         """,
         order_id,
@@ -134,7 +135,7 @@ async def get_delivery(conn: Connection, delivery_id: UUID) -> Delivery:
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
                cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
-               last_handed_over_at, attempts
+               last_handed_over_at, attempts, changes
         FROM delivery WHERE id = $1
         """,
         delivery_id,
@@ -154,7 +155,7 @@ async def list_deliveries(
                customer_vat_id, customer_email, net_amount, currency, payment_terms_days, promised_on, promise_version, percent,
                note, completed_at, on_time, cancellation_state, cancellation_reason, cancellation_requested_at,
                cancellation_decided_at, created_at, updated_at, invoicing, ship_complete, period_from, period_until, handovers,
-               last_handed_over_at, attempts
+               last_handed_over_at, attempts, changes
         FROM delivery
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::uuid IS NULL OR order_id = $2)
           AND ($3::text IS NULL OR state = $3) AND ($4::uuid IS NULL OR id > $4)
@@ -205,6 +206,7 @@ def _delivery(row: Any) -> Delivery:
         handovers=row["handovers"],
         last_handed_over_at=row["last_handed_over_at"],
         attempts=row["attempts"],
+        changes=row["changes"],
         completed_at=row["completed_at"],
         on_time=row["on_time"],
         cancellation=_cancellation(row),

@@ -24,7 +24,7 @@ TABLES: Mapping[str, Table] = {
     "delivery": Table(
         rows="lower(t.customer_email) = ANY(:emails)",
         plain="id flow_id version order_id order_number state customer_id customer_country net_amount currency payment_terms_days "
-        "invoicing ship_complete period_from period_until handovers attempts last_handed_over_at "
+        "invoicing ship_complete period_from period_until handovers changes attempts last_handed_over_at "
         "promised_on promise_version percent completed_at on_time cancellation_state cancellation_requested_at "
         "cancellation_decided_at created_at updated_at",
         personal={
@@ -39,7 +39,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "delivery_line": Table(
         plain="delivery_id position line_id sku description quantity unit_price price_currency base_quantity discount_percent "
-        "tax_category tax_rate net_amount net_currency handed_over returned replaced closed dropped over_percent under_percent "
+        "tax_category tax_rate net_amount net_currency handed_over handed_net returned replaced closed dropped over_percent under_percent "
         "charge_over rule rule_version"
     ),
     "delivery_attempt": Table(

@@ -69,14 +69,14 @@ async def save_plan(conn: Connection, delivery_id: UUID, before: Plan, plan: Pla
         """
         UPDATE delivery_line SET quantity = $3, net_amount = $4, handed_over = $5, returned = $6, replaced = $7, closed = $8,
                dropped = $9, description = $10, unit_price = $11, base_quantity = $12, discount_percent = $13, tax_category = $14,
-               tax_rate = $15, sku = $16
+               tax_rate = $15, sku = $16, handed_net = $17
         WHERE delivery_id = $1 AND line_id = $2
         """,
         [
             (
                 *(delivery_id, each.id, each.line.quantity, each.line.net.amount, each.handed_over, each.returned, each.replaced),
                 *(each.closed, each.dropped, each.line.description, each.line.unit_price.amount, each.line.base_quantity),
-                *(each.line.discount_percent, each.line.tax_category, each.line.tax_rate, each.line.sku),
+                *(each.line.discount_percent, each.line.tax_category, each.line.tax_rate, each.line.sku, each.handed_net),
             )
             for each in plan.lines
             if each.id in known_lines and each != known_lines[each.id]
@@ -101,8 +101,8 @@ async def list_plans(conn: Connection, delivery_ids: Sequence[UUID]) -> dict[UUI
     lines = await conn.fetch(
         """
         SELECT delivery_id, position, line_id, sku, description, quantity, unit_price, price_currency, base_quantity,
-               discount_percent, tax_category, tax_rate, net_amount, net_currency, handed_over, returned, replaced, closed,
-               dropped, over_percent, under_percent, charge_over, rule, rule_version
+               discount_percent, tax_category, tax_rate, net_amount, net_currency, handed_over, handed_net, returned, replaced,
+               closed, dropped, over_percent, under_percent, charge_over, rule, rule_version
         FROM delivery_line WHERE delivery_id = ANY($1::uuid[]) ORDER BY delivery_id, position
         """,
         list(delivery_ids),
@@ -227,6 +227,7 @@ def _line(row: Any) -> PlannedLine:
         ),
         position=row["position"],
         handed_over=row["handed_over"],
+        handed_net=row["handed_net"],
         returned=row["returned"],
         replaced=row["replaced"],
         closed=row["closed"],

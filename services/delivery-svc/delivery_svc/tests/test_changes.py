@@ -89,7 +89,9 @@ async def test_when_nothing_is_left_to_deliver_the_delivery_completes(
     events = await emitted()
     assert told(events, delivery)[-2:] == ["delivery.change_decided", "delivery.completed"]
     assert [item.sequence for item in events] == list(range(1, len(events) + 1))
-    assert (events[-1].event.net, events[-1].event.handovers, events[-1].event.parts_told) == (eur("200"), 1, True)
+    end = events[-1].event
+    assert (end.net, end.handovers, end.parts_told) == (eur("200"), 1, True)
+    assert (end.handed, end.short, end.beyond, end.changes) == (eur("200"), eur("0"), eur("0"), 1)
 
 
 async def test_what_the_customer_has_cannot_be_unwished(deliver: Deliver, client: httpx.AsyncClient, emitted: Emissions) -> None:

@@ -73,7 +73,9 @@ async def test_what_is_handed_over_in_parts_adds_up_and_completes_with_the_last(
     assert [(str(line.quantity), str(line.delivered_before)) for line in pump] == [("2", "0"), ("1", "2")]
     assert [line.net for line in pump] == [eur("668.83"), eur("334.42")]
     assert Money.total((event.net for event in gone), "EUR") == order.net
-    assert (events[-1].event.handovers, events[-1].event.lines) == (3, order.lines)
+    end = events[-1].event
+    assert (end.handovers, end.lines) == (3, order.lines)
+    assert (end.handed, end.short, end.beyond, end.changes) == (order.net, eur("0"), eur("0"), 0)
     assert events[3].headers["ce_time"] == "2026-01-01T12:00:00.000000Z"
     listed = (await client.get(f"/v1/deliveries/{delivery['id']}/handovers")).json()
     assert [item["number"] for item in listed["items"]] == [1, 2, 3]

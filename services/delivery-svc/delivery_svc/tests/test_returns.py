@@ -13,6 +13,7 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver
 from ltc_contracts.errors import DomainError
+from ltc_contracts.events import DeliveryCompleted
 from ltc_contracts.money import Money
 
 from delivery_svc.consumers import consumers
@@ -93,6 +94,8 @@ async def test_what_is_replaced_is_delivered_again_while_the_delivery_is_open(
     moved = [item.event for item in await emitted() if item.topic in ("delivery.handed_over", "delivery.returned")]
     worth = [event.net if event.TOPIC == "delivery.handed_over" else -event.net for event in moved]
     assert Money.total(worth, "EUR") == eur("1003.25")
+    [end] = [item.event for item in await emitted() if item.topic == "delivery.completed"]
+    assert (end.net, end.handed, end.short, end.beyond) == (eur("1003.25"), eur("1672.08"), eur("0"), eur("668.83"))
 
 
 async def test_returns_at_once_never_take_back_more_than_was_handed_over(
@@ -177,7 +180,7 @@ def _again(line: PlannedLine, quantity: Decimal) -> list[Step]:
 @given(st.lists(st.tuples(st.sampled_from(["hand", "back", "again"]), st.integers(1, 400)), max_size=25))
 def test_whatever_goes_and_comes_back_the_money_is_that_of_what_the_customer_has(moves: list[tuple[str, int]]) -> None:
     line = a_line(quantity=Decimal(7), unit_price=eur("33.33"), discount_percent=Decimal("12.5"), net=eur("204.15"))
-    delivery, left, paid = a_delivery(a_confirmed_order(lines=(line,))), a_plan(line), eur("0")
+    delivery, left, paid, gone = a_delivery(a_confirmed_order(lines=(line,))), a_plan(line), eur("0"), eur("0")
     for move, share in moves:
         quantity = Decimal(share) / 100
         try:
@@ -186,6 +189,10 @@ def test_whatever_goes_and_comes_back_the_money_is_that_of_what_the_customer_has
                     delivery, left, [Part(line.line_id, quantity)], handover_id=new_id(), at=None, now=NOW, by="anna"
                 )
                 delivery, left, paid = handed.delivery, handed.plan, paid + handed.handover.net
+                gone, end = gone + handed.handover.net, handed.events[-1]
+                if isinstance(end, DeliveryCompleted):
+                    assert end.short is not None and end.beyond is not None
+                    assert end.handed == gone == end.net - end.short + end.beyond
             else:
                 taken = returns.take_back(
                     delivery,

@@ -1,6 +1,6 @@
 -- name: conservation_residual
--- version: 2
+-- version: 3
 -- unit: money
--- definition: By how much facts about the same thing disagree over all flows: offers, orders, changes, parts, returns, invoices, credit notes and cash; must be 0.00.
+-- definition: By how much facts about the same thing disagree over all flows: offers, orders, changes, deliveries and their parts, returns, invoices, credit notes and cash; must be 0.00.
 SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, f.currency::text AS name, sum(f.residual) AS value
 FROM conservation($3, $4) f JOIN flow_keys($3, $4, $5) k USING (flow_id) WHERE $1::timestamptz IS NOT NULL AND $2::timestamptz IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2

@@ -2,10 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 import httpx
 import pytest
@@ -13,226 +12,26 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, record_of
 from ltc_contracts import events as e
-from ltc_contracts.money import Money
 
 from metrics_svc.consumers import consumers
+from metrics_svc.tests.deals import DEALS, START, Deal, Told, changed, eur, line, parts, prepaid, reduced, replaced, short
 
-START = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
-CUSTOMER = e.Customer(customer_id=new_id(), name="Rossi", country="IT")
 
 
-class Told(NamedTuple):
-    """An event on a day, at a version of its aggregate."""
-
-    event: e.Event
-    day: int
-    sequence: int = 1
-
-
-def eur(amount: str) -> Money:
-    return Money.of(amount, "EUR")
-
-
-def line(quantity: str = "10") -> dict[str, Any]:
-    net = Decimal(quantity) * 10
-    return {
-        "line_id": UUID(int=7),
-        "sku": "PUMP",
-        "description": "Pump",
-        "quantity": Decimal(quantity),
-        "unit_price": eur("10.00"),
-        "tax_rate": Decimal(20),
-        "net": eur(f"{net}.00"),
-    }
-
-
-class Deal:
-    """The ids of a flow, and its events with 20 % tax."""
-
-    def __init__(self, invoicing: str) -> None:
-        self.flow, self.order, self.delivery = new_id(), new_id(), new_id()
-        self.invoicing = invoicing
-
-    def confirmed(self) -> e.Event:
-        return e.OrderConfirmed(
-            order_id=self.order,
-            number="O-2026-000001",
-            contract_id=self.order,
-            customer=CUSTOMER,
-            lines=(e.Line(**line()),),
-            net=eur("100.00"),
-            payment_terms_days=14,
-            promised_on=date(2026, 3, 5),
-            source="checkout",
-            invoicing=self.invoicing,
+async def tell(deliver: Deliver, deal: Deal, told: Sequence[Told]) -> list[str]:
+    """Returns the ids of the events."""
+    records = [
+        record_of(
+            each.event,
+            flow_id=deal.flow if each.event.OF_A_FLOW else None,
+            occurred_at=START + timedelta(each.day),
+            sequence=each.sequence,
         )
-
-    def part(self, quantity: str, before: str, **given: Any) -> dict[str, Any]:
-        net = eur(f"{Decimal(quantity) * 10}.00")
-        return {
-            "delivery_id": self.delivery,
-            "order_id": self.order,
-            "order_number": "O-2026-000001",
-            "customer": CUSTOMER,
-            "lines": ({**line(quantity), "delivered_before": Decimal(before), **given},),
-            "net": net,
-            "invoicing": self.invoicing,
-        }
-
-    def handed(self, handover: UUID, quantity: str, before: str) -> e.Event:
-        return e.DeliveryHandedOver(
-            **self.part(quantity, before),
-            handover_id=handover,
-            number=1,
-            payment_terms_days=14,
-            promised_on=date(2026, 3, 5),
-            handed_over_at=START,
-            last=False,
-        )
-
-    def returned(self, back: UUID, quantity: str, before: str) -> e.Event:
-        given = self.part(quantity, before, treatment="restock")
-        return e.DeliveryReturned(**given, return_id=back, reason="too many", returned_at=START)
-
-    def completed(self) -> e.Event:
-        return e.DeliveryCompleted(
-            delivery_id=self.delivery,
-            order_id=self.order,
-            order_number="O-2026-000001",
-            customer=CUSTOMER,
-            lines=(e.Line(**line()),),
-            net=eur("100.00"),
-            payment_terms_days=14,
-            promised_on=date(2026, 3, 5),
-            completed_at=START,
-            on_time=True,
-            parts_told=True,
-        )
-
-    def changed(self, change: UUID, before: str, after: str) -> e.Event:
-        net = eur(f"{Decimal(after) * 10}.00")
-        return e.OrderChanged(
-            order_id=self.order,
-            number="O-2026-000001",
-            contract_id=self.order,
-            change_id=change,
-            customer=CUSTOMER,
-            before=(e.Line(**line(before)),),
-            lines=(e.Line(**line(after)),),
-            net=net,
-            delta=net - eur(f"{Decimal(before) * 10}.00"),
-            payment_terms_days=14,
-            invoicing=self.invoicing,
-            promised_on=date(2026, 3, 5),
-            reason="fewer",
-        )
-
-    def invoiced(self, invoice: UUID, net: str, **cause: UUID) -> e.Event:
-        base, tax, gross = amounts(net)
-        return e.InvoiceIssued(
-            invoice_id=invoice,
-            number="INV-2026-000001",
-            order_id=self.order,
-            delivery_id=self.delivery,
-            customer=CUSTOMER,
-            net=base,
-            tax=tax,
-            gross=gross,
-            taxes=(e.TaxSubtotal(category="S", rate=Decimal(20), base=base, tax=tax),),
-            issued_on=date(2026, 3, 1),
-            due_on=date(2026, 3, 20),
-            **cause,
-        )
-
-    def credited(self, invoice: UUID, net: str, open_after: str, cause: str, cause_id: UUID) -> e.Event:
-        base, tax, gross = amounts(net)
-        return e.InvoiceCredited(
-            credit_id=new_id(),
-            number="CN-2026-000001",
-            invoice_id=invoice,
-            invoice_number="INV-2026-000001",
-            order_id=self.order,
-            net=base,
-            tax=tax,
-            gross=gross,
-            taxes=(e.TaxSubtotal(category="S", rate=Decimal(20), base=base, tax=tax),),
-            open_after=eur(open_after),
-            reason="came back",
-            credited_on=date(2026, 3, 9),
-            cause=cause,
-            cause_id=cause_id,
-        )
-
-    def paid(self, invoice: UUID, amount: str, open_after: str) -> e.Event:
-        return e.PaymentAllocated(
-            payment_id=new_id(),
-            invoice_id=invoice,
-            number="INV-2026-000001",
-            order_id=self.order,
-            amount=eur(amount),
-            open_after=eur(open_after),
-            received_on=date(2026, 3, 8),
-        )
-
-    def cancelled(self, net: str) -> e.Event:
-        return e.OrderCancelled(order_id=self.order, number="O-2026-000001", reason="stopped", net=eur(net))
-
-
-def amounts(net: str) -> tuple[Money, Money, Money]:
-    base = eur(net)
-    tax = eur(str(base.amount * 20 / 100))
-    return base, tax, base + tax
-
-
-def parts() -> tuple[Deal, list[Told]]:
-    """Delivered and invoiced in two parts, of which two pieces came back; the rest is paid."""
-    deal = Deal("on_delivery")
-    first, second, back = new_id(), new_id(), new_id()
-    one, two = new_id(), new_id()
-    return deal, [
-        Told(deal.confirmed(), 1),
-        Told(deal.handed(first, "6", "0"), 3),
-        Told(deal.invoiced(one, "60.00", handover_id=first), 3, 1),
-        Told(deal.paid(one, "72.00", "0.00"), 4, 2),
-        Told(deal.handed(second, "4", "6"), 5),
-        Told(deal.completed(), 5),
-        Told(deal.invoiced(two, "40.00", handover_id=second), 5, 1),
-        Told(deal.returned(back, "2", "10"), 8),
-        Told(deal.credited(two, "20.00", "24.00", "return", back), 9, 2),
-        Told(deal.paid(two, "24.00", "0.00"), 10, 3),
+        for each in told
     ]
-
-
-def prepaid() -> tuple[Deal, list[Told]]:
-    """Invoiced on confirmation and paid; then it became less, and was cancelled: all is credited, the money is on account."""
-    deal = Deal("on_confirmation")
-    change, invoice = new_id(), new_id()
-    return deal, [
-        Told(deal.confirmed(), 1),
-        Told(deal.invoiced(invoice, "100.00"), 1, 1),
-        Told(e.PaymentReceived(payment_id=new_id(), amount=eur("120.00"), method="card", reference="x", received_on=date(2026, 3, 2)), 2),
-        Told(deal.paid(invoice, "120.00", "0.00"), 2, 2),
-        Told(deal.changed(change, "10", "7"), 4),
-        Told(deal.credited(invoice, "30.00", "0.00", "change", change), 5, 3),
-        Told(deal.cancelled("70.00"), 6),
-        Told(deal.credited(invoice, "70.00", "0.00", "cancellation", deal.order), 7, 4),
-    ]  # fmt: skip
-
-
-async def tell(deliver: Deliver, deal: Deal, told: Sequence[Told]) -> None:
-    await deliver.records(
-        consumers,
-        [
-            record_of(
-                each.event,
-                flow_id=deal.flow if each.event.OF_A_FLOW else None,
-                occurred_at=START + timedelta(each.day),
-                sequence=each.sequence,
-            )
-            for each in told
-        ],
-    )
+    await deliver.records(consumers, records)
+    return [dict(record.headers)["ce_id"].decode() for record in records]
 
 
 async def row(client: httpx.AsyncClient, **params: str) -> dict[str, Any]:
@@ -292,23 +91,56 @@ async def test_a_prepaid_order_that_is_cancelled_leaves_its_money_on_account(
 async def test_whatever_is_known_of_a_consistent_deal_the_residual_is_zero(
     client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
 ) -> None:
-    clock.set(LATER)
     draw = random.Random(11)
-    for round_ in range(12):
-        deal, told = (parts, prepaid)[round_ % 2]()
+    for make in DEALS * 2:
+        deal, told = make()
+        clock.set(START + timedelta(told[-1].day + 1))
         draw.shuffle(told)
         for each in told:
             await tell(deliver, deal, [each])
-            assert (await row(client))["residual"] == "0.00", each.event.TOPIC
-    for day in range(12):
-        moment = (START + timedelta(day, hours=1)).isoformat().replace("+00:00", "Z")
-        assert (await row(client, as_of=moment))["residual"] == "0.00"
-        assert (await row(client, known_at=moment))["residual"] == "0.00"
+            assert (await row(client))["residual"] == "0.00", (make, each.event.TOPIC)
+    for later in (START + timedelta(12), LATER):
+        clock.set(later)
+        for day in range(12):
+            moment = (START + timedelta(day, hours=1)).isoformat().replace("+00:00", "Z")
+            assert (await row(client, as_of=moment))["residual"] == "0.00"
+            assert (await row(client, known_at=moment))["residual"] == "0.00"
+        assert (await row(client))["residual"] == "0.00"
+
+
+async def test_what_is_delivered_is_what_was_ordered_but_for_what_ended_short_and_went_beyond(
+    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
+) -> None:
+    clock.set(LATER)
+    for make in DEALS:
+        await tell(deliver, *make())
+    found = {name: Decimal(value) for name, value in (await row(client)).items() if name not in ("currency", "flows")}
+    # What was cancelled was ordered and never delivered.
+    assert found["ordered"] - found["cancelled"] - found["short"] + found["beyond"] == found["delivered"] + found["returned"]
+    assert (found["short"], found["beyond"], found["returned"]) == (10, 40, 40)
+    assert {name: found[name] for name in found if name.startswith("in_transit_to")} == {
+        f"in_transit_to_{step}": 0 for step in ("order", "delivery", "invoice", "credit")
+    }
+    assert (await client.get("/v1/conservation")).json()["disagreements"] == []
 
 
 def altered(told: list[Told], place: int, **values: Any) -> list[Told]:
     each = told[place]
     return [*told[:place], each._replace(event=each.event.model_copy(update=values)), *told[place + 1 :]]
+
+
+async def disagreements(client: httpx.AsyncClient, deal: Deal) -> dict[str, set[str]]:
+    """What is wrong with a flow, each with the events that are named; the parts must make up the residual."""
+    flow = (await client.get(f"/v1/flows/{deal.flow}")).json()
+    found = flow["disagreements"]
+    assert sum(Decimal(each["amount"]) for each in found) == Decimal(flow["residual"]) >= Decimal("0.01")
+    assert (await client.get("/v1/conservation")).json()["disagreements"] == found
+    return {each["what"]: {event["id"] for event in each["events"]} for each in found}
+
+
+def worth(quantity: str, net: str) -> dict[str, Any]:
+    """Lines and net of a part tampered with alike."""
+    return {"net": eur(net), "lines": (e.HandedLine(**{**line(quantity), "net": eur(net)}, delivered_before=Decimal(0)),)}
 
 
 @pytest.mark.parametrize(
@@ -319,6 +151,11 @@ def altered(told: list[Told], place: int, **values: Any) -> list[Told]:
         (parts, 2, {"net": eur("60.01"), "gross": eur("72.01")}),
         (parts, 2, {"gross": eur("72.01")}),
         (parts, 3, {"amount": eur("71.99")}),
+        (parts, 4, worth("4", "39.99")),
+        (parts, 5, {"handovers": 1}),
+        (parts, 5, {"handovers": 3}),
+        (parts, 5, {"handed": eur("99.99")}),
+        (parts, 5, {"handed": eur("99.99"), "short": eur("0.01")}),
         (parts, 7, {"net": eur("19.99")}),
         (parts, 8, {"gross": eur("24.01")}),
         (parts, 8, {"net": eur("20.01"), "gross": eur("24.01")}),
@@ -326,23 +163,77 @@ def altered(told: list[Told], place: int, **values: Any) -> list[Told]:
         (prepaid, 1, {"net": eur("99.99"), "gross": eur("119.99")}),
         (prepaid, 3, {"amount": eur("120.01")}),
         (prepaid, 4, {"delta": eur("-30.01")}),
+        (prepaid, 6, {"net": eur("70.01")}),
         (prepaid, 7, {"net": eur("70.01"), "gross": eur("84.01")}),
+        (replaced, 3, worth("6", "59.99")),
+        (replaced, 6, worth("6", "60.01")),
+        (replaced, 7, {"beyond": eur("19.99")}),
+        (changed, 0, worth("10", "100.01")),
+        (changed, 3, {"delta": eur("-29.99"), **worth("7", "70.01")}),
+        (changed, 5, {**worth("7", "69.99"), "beyond": eur("20.01")}),
+        (reduced, 4, {"handovers": 2}),
+        (short, 2, {"short": eur("9.99")}),
     ],
 )
-async def test_a_cent_that_was_tampered_with_shows(
+async def test_a_cent_that_was_tampered_with_shows_and_names_its_event(
     client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock, make: Any, place: int, values: dict[str, Any]
 ) -> None:
     clock.set(LATER)
     deal, told = make()
-    await tell(deliver, deal, altered(told, place, **values))
-    assert Decimal((await row(client))["residual"]) >= Decimal("0.01")
+    ids = await tell(deliver, deal, altered(told, place, **values))
+    assert ids[place] in set().union(*(await disagreements(client, deal)).values())
 
 
-@pytest.mark.parametrize(("make", "place"), [(parts, 2), (parts, 3), (parts, 8), (prepaid, 1), (prepaid, 3), (prepaid, 7)])
-async def test_a_document_or_a_payment_that_is_told_twice_shows(
-    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock, make: Any, place: int
+@pytest.mark.parametrize(
+    ("make", "place", "under"),
+    [
+        *((parts, place, ()) for place in (1, 2, 3, 4, 7, 8)),
+        *((prepaid, place, ()) for place in (1, 3, 4, 7)),
+        (parts, 1, ("handover_id",)),
+        (parts, 4, ("handover_id",)),
+        (parts, 4, ("handover_id", "number")),
+        (replaced, 3, ("handover_id",)),
+        (replaced, 6, ("handover_id", "number")),
+        (reduced, 3, ("handover_id", "number")),
+        (parts, 7, ("return_id",)),
+        (replaced, 4, ("return_id",)),
+        (changed, 3, ("change_id",)),
+        (prepaid, 4, ("change_id",)),
+    ],
+)
+async def test_what_is_told_twice_shows_and_names_its_event_also_under_a_new_id(
+    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock, make: Any, place: int, under: tuple[str, ...]
 ) -> None:
     clock.set(LATER)
     deal, told = make()
-    await tell(deliver, deal, [*told, told[place]])
-    assert Decimal((await row(client))["residual"]) >= 1
+    event = told[place].event
+    again = {name: event.number + 1 if name == "number" else new_id() for name in under}
+    ids = await tell(deliver, deal, [*told, told[place]._replace(event=event.model_copy(update=again))])
+    assert ids[-1] in set().union(*(await disagreements(client, deal)).values())
+
+
+@pytest.mark.parametrize(
+    ("make", "missing", "what", "named"),
+    [
+        (parts, (8,), "not_credited", (7, 10)),
+        (parts, (6, 8, 9), "not_invoiced", (4, 10)),
+        (prepaid, (7,), "not_credited", (6,)),
+        (replaced, (5,), "not_credited", (4, 10)),
+        (replaced, (8, 9), "not_invoiced", (3, 6, 10)),
+        (reduced, (6,), "not_credited", (5, 7)),
+    ],
+)
+async def test_what_nobody_credits_or_invoices_is_in_transit_until_a_week_after_the_end_and_then_a_residual(
+    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock, make: Any, missing: tuple[int, ...], what: str, named: Any
+) -> None:
+    clock.set(LATER)
+    deal, told = make()
+    places = [place for place in range(len(told)) if place not in missing]
+    ids = dict(zip(places, await tell(deliver, deal, [told[place] for place in places]), strict=True))
+    end = START + timedelta(max(told[place].day for place in named))
+    before = await row(client, as_of=(end + timedelta(6)).isoformat().replace("+00:00", "Z"))
+    transit = before["in_transit_to_credit" if what == "not_credited" else "in_transit_to_invoice"]
+    assert (before["residual"], Decimal(transit) > 0) == ("0.00", True)
+    assert (await disagreements(client, deal)) == {what: {ids[place] for place in named}}
+    after = await row(client)
+    assert (after["residual"], after["in_transit_to_credit"], after["in_transit_to_invoice"]) == (transit, "0.00", "0.00")
