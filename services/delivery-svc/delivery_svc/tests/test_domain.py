@@ -20,7 +20,7 @@ from delivery_svc.domain.delivery import (
     PromiseInThePast,
     State,
 )
-from delivery_svc.tests.builders import NOW, a_confirmed_order, a_delivery, a_line, complete
+from delivery_svc.tests.builders import NOW, a_confirmed_order, a_delivery, a_line, complete, eur
 
 LATER = NOW + timedelta(hours=1)
 LINES = (a_line(),)
@@ -99,6 +99,10 @@ def test_a_completed_delivery_carries_what_billing_needs(state: State) -> None:
         on_time=True,
         parts_told=True,
         handovers=1,
+        handed=order.net,
+        short=eur("0"),
+        beyond=eur("0"),
+        changes=0,
     )
 
 

@@ -224,6 +224,10 @@ async def test_more_or_less_than_ordered_passes_within_the_allowance_of_the_rule
     await post(client, later, "handovers", parts(later, "9"))
     assert (await post(client, later, f"lines/{line}/close", None)).json()["state"] == "completed"
     assert told(await emitted(), later)[-1] == "delivery.completed"
+    # What is more is not charged here; what is less is said.
+    ends = [item.event for item in await emitted() if item.topic == "delivery.completed"]
+    amounts = [[str(each.amount) for each in (end.handed, end.short, end.beyond)] for end in ends]
+    assert amounts == [["10.00", "0.00", "0.00"], ["8.00", "2.00", "0.00"], ["9.00", "1.00", "0.00"]]
 
 
 async def test_what_was_paid_in_advance_is_never_short_and_never_charged_again(

@@ -191,7 +191,8 @@ def test_whatever_goes_and_comes_back_the_money_is_that_of_what_the_customer_has
                 delivery, left, paid = handed.delivery, handed.plan, paid + handed.handover.net
                 gone, end = gone + handed.handover.net, handed.events[-1]
                 if isinstance(end, DeliveryCompleted):
-                    assert end.short is not None and end.beyond is not None
+                    assert end.short is not None
+                    assert end.beyond is not None
                     assert end.handed == gone == end.net - end.short + end.beyond
             else:
                 taken = returns.take_back(
