@@ -48,8 +48,9 @@ LANGUAGE sql STABLE AS $$
                + coalesce(abs(max(f.net) FILTER (WHERE f.kind = 'invoiced' AND f.cause = 'whole')
                               - coalesce(sum(f.net) FILTER (WHERE f.kind = 'ordered' AND f.prepaid),
                                          sum(f.net) FILTER (WHERE f.kind = 'delivered'))), 0) AS invoiced_otherwise,
+               -- What is prepaid is credited line by line: a cent that was rounded otherwise may come with a return.
                greatest(sum(f.net) FILTER (WHERE f.kind = 'credited' AND f.cause = 'return')
-                        - max(f.net) FILTER (WHERE f.kind = 'returned'), 0) AS credited_beyond,
+                        - max(f.net) FILTER (WHERE f.kind = 'returned' AND NOT f.prepaid), 0) AS credited_beyond,
                greatest(coalesce(max(f.net) FILTER (WHERE f.kind = 'returned'), -min(f.net) FILTER (WHERE f.kind = 'changed'))
                         - coalesce(sum(f.net) FILTER (WHERE f.kind = 'credited'), 0), 0) AS to_credit
         FROM f WHERE f.cause_id IS NOT NULL GROUP BY f.flow_id, f.currency, f.cause_id),
@@ -90,12 +91,12 @@ LANGUAGE sql STABLE AS $$
                -- Whether everything that was handed over is known.
                s.cancelled IS NOT NULL OR s.whole IS NOT NULL
                OR (s.completed AND coalesce(p.known, 0) = s.handovers_told AND coalesce(p.latest, 0) = s.handovers_told) AS all_told,
-               -- What is claimed, and what may be: of what is invoiced as it is handed over what the customer keeps; of what is prepaid
-               -- the order less what came back, but what went beyond the order in place of that is claimed again.
+               -- What is claimed, and what may be: what the customer keeps. Of what is prepaid it is, until all of it is delivered, the
+               -- order less what came back; but what went beyond the order in place of that is claimed again.
                coalesce(s.invoiced, 0) - s.uninvoiced AS claimed,
                CASE WHEN s.cancelled IS NOT NULL THEN 0
-                    WHEN s.prepaid THEN s.ordered - coalesce(c.returned, 0)
-                         + least(coalesce(s.beyond, greatest(p.handed - s.ordered, 0), 0), coalesce(c.returned, 0))
+                    WHEN s.prepaid AND NOT s.completed
+                    THEN s.ordered - coalesce(c.returned, 0) + least(coalesce(greatest(p.handed - s.ordered, 0), 0), coalesce(c.returned, 0))
                     ELSE coalesce(p.handed, s.whole, 0) - coalesce(c.returned, 0) END AS claimable
         FROM s LEFT JOIN parts p ON p.flow_id = s.flow_id AND p.currency = s.currency
         LEFT JOIN caused c ON c.flow_id = s.flow_id AND c.currency = s.currency),
@@ -122,7 +123,7 @@ LANGUAGE sql STABLE AS $$
                             THEN greatest(d.claimable - coalesce(d.invoiced, 0) + d.uninvoiced_by_facts, 0)
                             ELSE greatest(coalesce(d.handed, d.whole) - coalesce(d.invoiced, 0), 0) END END,
              CASE WHEN d.handed IS NULL THEN '{ordered,changed,delivered,closed}'::text[]
-                  WHEN d.prepaid THEN '{ordered,changed,handed,closed}' ELSE '{handed,closed}' END)
+                  WHEN d.prepaid THEN '{ordered,changed,handed,credited,closed}' ELSE '{handed,closed}' END)
         ) AS w (what, amount, kinds) WHERE w.amount <> 0
         UNION ALL
         SELECT n.flow_id, n.currency, w.what, w.amount, w.kinds, NULL, NULL, NULL, w.number

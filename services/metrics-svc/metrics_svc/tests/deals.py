@@ -181,8 +181,15 @@ class Deal:
 
 def amounts(net: str) -> tuple[Money, Money, Money]:
     base = eur(net)
-    tax = eur(str(base.amount * 20 / 100))
+    tax = Money.rounded(base.amount * 20 / 100, "EUR")
     return base, tax, base + tax
+
+
+def valued(event: e.Event, net: str) -> e.Event:
+    """A part that is worth another amount, as it says of itself and of its line."""
+    assert isinstance(event, e.DeliveryHandedOver | e.DeliveryReturned)
+    [one] = event.lines
+    return event.model_copy(update={"net": eur(net), "lines": (one.model_copy(update={"net": eur(net)}),)})
 
 
 def parts() -> tuple[Deal, list[Told]]:
@@ -288,4 +295,22 @@ def short() -> tuple[Deal, list[Told]]:
     ]
 
 
-DEALS = (parts, prepaid, replaced, changed, reduced, short)
+def rounded() -> tuple[Deal, list[Told]]:
+    """Prepaid; what came back before the rest went was rounded otherwise than what the customer lacks: the cent is credited too."""
+    deal = Deal("on_confirmation")
+    first, second, back, invoice = (new_id() for _ in range(4))
+    return deal, [
+        Told(deal.confirmed(), 1),
+        Told(deal.invoiced(invoice, "100.00"), 1, 1),
+        Told(deal.paid(invoice, "120.00", "0.00"), 2, 2),
+        Told(valued(deal.handed(first, "6", "0"), "60.01"), 3),
+        Told(deal.returned(back, "2", "6"), 4),
+        Told(deal.credited(invoice, "20.00", "0.00", "return", back), 5, 3),
+        Told(valued(deal.handed(second, "4", "4", number=2, last=True), "39.98"), 6),
+        Told(deal.completed("99.99"), 6),
+        Told(deal.credited(invoice, "0.01", "0.00", "return", back), 7, 4),
+        Told(deal.closed("120.00"), 7),
+    ]
+
+
+DEALS = (parts, prepaid, replaced, changed, reduced, short, rounded)
