@@ -56,6 +56,8 @@ PERSONAL: Mapping[str, Mapping[str, Personal]] = {
         **dict.fromkeys(("customer.name", "customer.email", "customer.vat_id"), _BILLED),
     },
     "invoice.credited": {"reason": Personal("free text", kept="it is part of the credit note")},
+    "invoice.dispute_resolved": {"reason": Personal("free text", kept="it belongs to the books")},
+    "invoice.disputed": {"reason": Personal("free text", kept="it belongs to the books")},
     "invoice.issued": {"customer.name": _BILLED, "customer.email": _BILLED, "customer.vat_id": _BILLED},
     "lead.captured": {
         "external_ref": _REFERENCE,

@@ -119,6 +119,8 @@ TOPICS: tuple[Topic, ...] = (
     _topic("billing", e.PaymentAllocated, "lead", "sales", "order"),
     _topic("billing", e.PaymentRefunded, "lead", "sales", "order"),
     _topic("billing", e.InvoiceCredited, "sales", "order"),
+    _topic("billing", e.InvoiceDisputed),
+    _topic("billing", e.InvoiceDisputeResolved),
     # Told by the systems around the suite.
     _topic("erp", e.ErpOrderPlaced, "order"),
     _topic("erp", e.ErpStockChanged, "order"),

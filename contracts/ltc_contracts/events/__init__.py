@@ -9,6 +9,7 @@ from ltc_contracts.events.billing import (
     PaymentReceived,
     PaymentRefunded,
 )
+from ltc_contracts.events.claims import InvoiceDisputed, InvoiceDisputeResolved
 from ltc_contracts.events.delivery import (
     DeliveryCancelled,
     DeliveryChangeDecided,
@@ -143,6 +144,8 @@ __all__ = [
     "Event",
     "HandedLine",
     "InvoiceCredited",
+    "InvoiceDisputeResolved",
+    "InvoiceDisputed",
     "InvoiceIssued",
     "InvoiceOverdue",
     "InvoicePaid",

@@ -14,7 +14,9 @@ from ltc_contracts.envelope import Envelope
 from ltc_contracts.examples import ROOT
 from ltc_contracts.money import Money
 from ltc_contracts.tests import (
+    golden_claims,
     golden_deliveries,
+    golden_leads,
     golden_orders,
     golden_production,
     golden_quotes,
@@ -322,39 +324,8 @@ STEPS: list[Step] = [
         ),
         "lead", 0.5, FLOW, 2, None,
     ),
-    (
-        e.LeadFirstResponded(
-            lead_id=LEAD, activity="call", by=OWNER, policy="standard", policy_version=1, started_at=START,
-            due_at=START + timedelta(hours=1), business_minutes=42, target_minutes=60, within_target=True,
-        ),
-        "lead", 0.6, FLOW, 2, None,
-    ),
-    (
-        e.LeadSlaBreached(
-            lead_id=OTHER["lead"], escalation="first_response", level=1, escalate_to="Team lead", owner=OWNER, policy="standard",
-            policy_version=1, started_at=START, due_at=START + timedelta(hours=1), target_minutes=60,
-        ),
-        "lead", 0.7, OTHER_FLOW, 1, None,
-    ),
-    (
-        e.ActivityLogged(
-            activity_id=uid(15), type="call", by=OWNER, account_id=CUSTOMER.customer_id, opportunity_id=OPPORTUNITY
-        ),
-        "sales", 2, FLOW, 1, None,
-    ),
-    (
-        e.NurtureEnrolled(enrolment_id=uid(7, 20), lead_id=LEAD, journey="welcome", version=1, how="rule"),
-        "lead", 0.5, FLOW, 2, None,
-    ),
-    (
-        e.NurtureStepSent(enrolment_id=uid(7, 20), lead_id=LEAD, journey="welcome", version=1, step="hello"),
-        "lead", 0.6, FLOW, 2, None,
-    ),
-    (
-        e.NurtureEnded(enrolment_id=uid(7, 20), lead_id=LEAD, journey="welcome", version=1, reason="qualified", mails=1),
-        "lead", 1, FLOW, 3, "lead.qualified",
-    ),
 ]  # fmt: skip
+STEPS += golden_leads.steps(LEAD, FLOW, OTHER["lead"], OTHER_FLOW, (CUSTOMER.customer_id, OPPORTUNITY), uid, START)
 STEPS += golden_quotes.steps(OTHER["opportunity"], uid(3, 6), OTHER_FLOW, NET, OWNER)
 STEPS += golden_orders.steps(OTHER["order"], THIRD_FLOW, CUSTOMER, LINES, NET, START)
 STEPS += golden_tickets.steps(uid(7, 1), uid(7, 2), ORDER, CUSTOMER.customer_id, FLOW, THIRD_FLOW, START)
@@ -362,6 +333,7 @@ STEPS += golden_deliveries.steps(ORDER, CONTRACT, DELIVERY, FLOW, uid, CUSTOMER,
 STEPS += golden_production.steps(ORDER, DELIVERY, FLOW, (uid(8, 11), uid(8, 12), uid(8, 13)), LINES[0], START)
 STEPS += golden_surveys.steps(ORDER, DELIVERY, CUSTOMER.customer_id, FLOW, uid, START)
 STEPS += golden_subscriptions.steps(uid(2, 20), uid(5, 2), ORDER, CUSTOMER.customer_id, CONTRACT, FLOW, START)
+STEPS += golden_claims.steps(INVOICE, PAYMENT, ORDER, FLOW, uid, START)
 
 
 def write() -> None:

@@ -77,7 +77,7 @@ async def credit_invoice(invoice_id: UUID, body: NewCredit, tx: Tx) -> CreditVie
 
     400: more than is left of a line, no such line, nothing named. 404: no such invoice. 409: everything is credited already.
     """
-    wanted = None if body.lines is None else await _wanted(tx.conn, invoice_id, body.lines)
+    wanted = None if body.lines is None else await wanted_lines(tx.conn, invoice_id, body.lines)
     return CreditView.of(await handlers.credit_by_hand(tx, invoice_id, reason=body.reason, wanted=wanted))
 
 
@@ -109,7 +109,8 @@ async def get_credit(credit_id: UUID, conn: Conn) -> CreditView:
     return CreditView.of(await store.get_credit(conn, credit_id))
 
 
-async def _wanted(conn: Conn, invoice_id: UUID, lines: list[CreditedLine]) -> list[Wanted]:
+async def wanted_lines(conn: Conn, invoice_id: UUID, lines: list[CreditedLine]) -> list[Wanted]:
+    """As the domain takes them. Raises `Invalid` for an amount that is none in the invoice's currency, with the field."""
     currency = (await invoices.get_invoice(conn, invoice_id)).gross.currency
     wanted = []
     for place, line in enumerate(lines):

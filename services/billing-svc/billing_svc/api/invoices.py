@@ -20,7 +20,10 @@ NUMBER = r"^[A-Za-z0-9-]{1,64}$"
 
 
 class InvoiceView(BaseModel):
-    """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates. `cause_id` is what it invoices."""
+    """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates. `cause_id` is what it invoices.
+
+    While it is `disputed` nobody is reminded of it.
+    """
 
     id: UUID
     flow_id: UUID
@@ -28,6 +31,7 @@ class InvoiceView(BaseModel):
     state: Literal["draft", "final", "void"]
     payment_state: PaymentState
     overdue: bool
+    disputed: bool
     order_id: UUID
     delivery_id: UUID
     cause: Cause
@@ -40,10 +44,12 @@ class InvoiceView(BaseModel):
     gross: Money
     paid: Money
     credited: Money
+    written_off: Money
     open: Money
     issued_on: date
     due_on: date
     paid_on: date | None
+    voided_on: date | None
     version: int
 
     @classmethod
@@ -62,6 +68,7 @@ async def list_invoices(
     order_id: UUID | None = None,
     payment_state: PaymentState | None = None,
     overdue: bool | None = None,
+    disputed: bool | None = None,
 ) -> Page[InvoiceView]:
     """Invoices in the order they were issued."""
     rows = await store.list_invoices(
@@ -71,6 +78,7 @@ async def list_invoices(
         order_id=order_id,
         payment_state=payment_state,
         overdue=overdue,
+        disputed=disputed,
         today=now.date(),
         after=page.after,
         limit=page.limit + 1,

@@ -60,7 +60,7 @@ class AllocationView(BaseModel):
 
 
 class PaymentView(BaseModel):
-    """allocated + unapplied = amount, always; `unapplied` is credit on account."""
+    """allocated + unapplied + refunded = amount, always; `unapplied` is credit on account."""
 
     id: UUID
     amount: Money
@@ -69,13 +69,14 @@ class PaymentView(BaseModel):
     received_on: date
     allocated: Money
     unapplied: Money
+    refunded: Money
     allocations: list[AllocationView]
     version: int
 
     @classmethod
     def of(cls, payment: Payment, made: Sequence[Allocation]) -> "PaymentView":
         shown = [AllocationView(invoice_id=each.invoice_id, number=each.number, amount=each.amount) for each in made]
-        same = ("id", "amount", "method", "reference", "received_on", "unapplied", "version")
+        same = ("id", "amount", "method", "reference", "received_on", "unapplied", "refunded", "version")
         given: dict[str, Any] = {name: getattr(payment, name) for name in same}
         return cls(**given, allocated=payment.applied, allocations=shown)
 

@@ -24,6 +24,7 @@ class Invoice:
     """A numbered document, what was paid on it and what was taken back. Payment state and overdue are derived, never set by hand.
 
     `cause_id` names what it invoices (`cause`); nothing is invoiced twice. `settled_on` is the day on which nothing was open first.
+    `written_off_tax` is the part of `written_off` that is tax we need not pay any more. While `disputed` nobody is reminded of it.
     """
 
     id: UUID
@@ -44,6 +45,10 @@ class Invoice:
     due_on: date
     paid: Money
     credited: Money
+    written_off: Money
+    written_off_tax: Money
+    disputed: bool
+    voided_on: date | None
     last_received_on: date | None
     settled_on: date | None
     called_overdue_on: date | None
@@ -53,7 +58,10 @@ class Invoice:
 
     @property
     def open(self) -> Money:
-        return self.gross - self.paid - self.credited
+        """What is claimed and neither paid nor given up; never below zero. A void document claims nothing."""
+        if self.state == "void":
+            return Money.zero(self.gross.currency)
+        return self.gross - self.paid - self.credited - self.written_off
 
     @property
     def payment_state(self) -> PaymentState:
@@ -106,6 +114,10 @@ def issue(
         due_on=today + timedelta(days=occasion.payment_terms_days),
         paid=Money.zero(currency),
         credited=Money.zero(currency),
+        written_off=Money.zero(currency),
+        written_off_tax=Money.zero(currency),
+        disputed=False,
+        voided_on=None,
         last_received_on=None,
         settled_on=None if gross.amount else today,
         called_overdue_on=None,

@@ -1,4 +1,4 @@
-"""Cash application: applied + unapplied = amount, never negative; nothing is guessed (RULES 5)."""
+"""Cash application: applied + unapplied + refunded = amount, never negative; nothing is guessed (RULES 5)."""
 
 import re
 from collections.abc import Sequence
@@ -34,11 +34,12 @@ class TooMuchAllocated(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money received; applied + unapplied = amount, always."""
+    """Money received; applied + unapplied + refunded = amount, always. `refunded` went back, or is set aside to."""
 
     id: UUID
     amount: Money
     applied: Money
+    refunded: Money
     method: Method
     reference: str
     received_on: date
@@ -48,7 +49,7 @@ class Payment:
 
     @property
     def unapplied(self) -> Money:
-        return self.amount - self.applied
+        return self.amount - self.applied - self.refunded
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def receive(
         id=payment_id,
         amount=amount,
         applied=Money.zero(amount.currency),
+        refunded=Money.zero(amount.currency),
         method=method,
         reference=reference,
         received_on=received_on,

@@ -57,14 +57,24 @@ async def get_net_of_delivery(conn: Connection, delivery_id: UUID, cause: Cause)
 
 
 async def save_invoice(conn: Connection, i: Invoice) -> None:
-    """What is paid, taken back and overdue; the document itself never changes."""
+    """What is paid, taken back, written off, disputed, void and overdue; the document itself never changes."""
     await conn.execute(
         """
-        UPDATE invoice SET paid = $2, credited = $3, last_received_on = $4, settled_on = $5, called_overdue_on = $6, version = $7,
-                           updated_at = $8
+        UPDATE invoice SET paid = $2, credited = $3, written_off = $4, written_off_tax = $5, disputed = $6, state = $7, voided_on = $8,
+                           last_received_on = $9, settled_on = $10, called_overdue_on = $11, version = $12, updated_at = $13
         WHERE id = $1
         """,
-        *(i.id, i.paid.amount, i.credited.amount, i.last_received_on, i.settled_on, i.called_overdue_on, i.version, i.updated_at),
+        *(
+            i.id,
+            i.paid.amount,
+            i.credited.amount,
+            i.written_off.amount,
+            i.written_off_tax.amount,
+            i.disputed,
+            i.state,
+            i.voided_on,
+        ),
+        *(i.last_received_on, i.settled_on, i.called_overdue_on, i.version, i.updated_at),
     )
 
 
@@ -72,7 +82,8 @@ async def get_invoice(conn: Connection, invoice_id: UUID) -> Invoice:
     row = await conn.fetchrow(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
+               called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE id = $1
         """,
         invoice_id,
@@ -87,7 +98,8 @@ async def list_invoices_of(conn: Connection, order_id: UUID) -> list[Invoice]:
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
+               called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE order_id = $1 ORDER BY id
         """,
         order_id,
@@ -106,7 +118,8 @@ async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
+               called_overdue_on, version, created_at, updated_at
         FROM invoice WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(ids),
@@ -115,12 +128,14 @@ async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict
 
 
 async def list_newly_overdue_for_update(conn: Connection, today: date, limit: int) -> list[Invoice]:
-    """Due before today, something open, not called overdue yet; skips what another transaction works on."""
+    """Due before today, something open, neither disputed nor called overdue yet; skips what another transaction works on."""
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
-        FROM invoice WHERE due_on < $1 AND state = 'final' AND paid + credited < gross AND called_overdue_on IS NULL
+               issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
+               called_overdue_on, version, created_at, updated_at
+        FROM invoice WHERE due_on < $1 AND state = 'final' AND paid + credited + written_off < gross AND called_overdue_on IS NULL
+          AND NOT disputed
         ORDER BY due_on LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         today,
@@ -137,6 +152,7 @@ async def list_invoices(
     order_id: UUID | None,
     payment_state: str | None,
     overdue: bool | None,
+    disputed: bool | None,
     today: date,
     after: UUID | None,
     limit: int,
@@ -145,14 +161,17 @@ async def list_invoices(
     rows = await conn.fetch(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
-               issued_on, due_on, paid, credited, last_received_on, settled_on, called_overdue_on, version, created_at, updated_at
+               issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
+               called_overdue_on, version, created_at, updated_at
         FROM invoice
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR number = $2) AND ($3::uuid IS NULL OR order_id = $3)
-          AND ($4::text IS NULL OR $4 = CASE WHEN paid + credited = gross THEN 'paid' WHEN paid > 0 THEN 'partial' ELSE 'open' END)
-          AND ($5::boolean IS NULL OR $5 = (paid + credited < gross AND due_on < $6)) AND ($7::uuid IS NULL OR id > $7)
+          AND ($4::text IS NULL OR $4 = CASE WHEN state = 'void' OR paid + credited + written_off = gross THEN 'paid'
+                                         WHEN paid > 0 THEN 'partial' ELSE 'open' END)
+          AND ($5::boolean IS NULL OR $5 = (state = 'final' AND paid + credited + written_off < gross AND due_on < $6))
+          AND ($7::uuid IS NULL OR id > $7) AND ($9::boolean IS NULL OR disputed = $9)
         ORDER BY id LIMIT $8
         """,
-        *(flow_id, number, order_id, payment_state, overdue, today, after, limit),
+        *(flow_id, number, order_id, payment_state, overdue, today, after, limit, disputed),
     )
     return [_invoice(row) for row in rows]
 
@@ -160,7 +179,7 @@ async def list_invoices(
 def _invoice(row: Any) -> Invoice:
     fields = dict(row)
     currency = fields.pop("currency")
-    for name in ("net", "tax", "gross", "paid", "credited"):
+    for name in ("net", "tax", "gross", "paid", "credited", "written_off", "written_off_tax"):
         fields[name] = Money.of(fields[name], currency)
     fields["customer"] = Customer.model_validate(fields["customer"])
     fields["lines"] = tuple(InvoiceLine.model_validate(line) for line in fields["lines"])

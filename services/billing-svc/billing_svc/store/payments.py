@@ -27,15 +27,15 @@ async def insert_payment(conn: Connection, p: Payment) -> None:
 
 async def save_payment(conn: Connection, p: Payment) -> None:
     await conn.execute(
-        "UPDATE payment SET applied = $2, unapplied = $3, version = $4, updated_at = $5 WHERE id = $1",
-        *(p.id, p.applied.amount, p.unapplied.amount, p.version, p.updated_at),
+        "UPDATE payment SET applied = $2, unapplied = $3, refunded = $4, version = $5, updated_at = $6 WHERE id = $1",
+        *(p.id, p.applied.amount, p.unapplied.amount, p.refunded.amount, p.version, p.updated_at),
     )
 
 
 async def get_payment(conn: Connection, payment_id: UUID) -> Payment:
     row = await conn.fetchrow(
         """
-        SELECT id, currency, amount, applied, method, reference, received_on, version, created_at, updated_at
+        SELECT id, currency, amount, applied, refunded, method, reference, received_on, version, created_at, updated_at
         FROM payment WHERE id = $1
         """,
         payment_id,
@@ -47,7 +47,7 @@ async def get_payment_for_update(conn: Connection, payment_id: UUID) -> Payment:
     """Locked before any invoice."""
     row = await conn.fetchrow(
         """
-        SELECT id, currency, amount, applied, method, reference, received_on, version, created_at, updated_at
+        SELECT id, currency, amount, applied, refunded, method, reference, received_on, version, created_at, updated_at
         FROM payment WHERE id = $1 FOR UPDATE
         """,
         payment_id,
@@ -58,7 +58,7 @@ async def get_payment_for_update(conn: Connection, payment_id: UUID) -> Payment:
 async def list_payments(conn: Connection, *, after: UUID | None, limit: int) -> list[Payment]:
     rows = await conn.fetch(
         """
-        SELECT id, currency, amount, applied, method, reference, received_on, version, created_at, updated_at
+        SELECT id, currency, amount, applied, refunded, method, reference, received_on, version, created_at, updated_at
         FROM payment WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
         """,
         after,
@@ -103,7 +103,8 @@ async def list_applied_for_update(conn: Connection, invoice_id: UUID) -> list[tu
         """
         WITH applied AS (SELECT payment_id, sum(amount) AS settled, max(id::text) AS latest
                          FROM allocation WHERE invoice_id = $1 GROUP BY payment_id HAVING sum(amount) > 0)
-        SELECT p.id, p.currency, p.amount, p.applied, p.method, p.reference, p.received_on, p.version, p.created_at, p.updated_at, a.settled
+        SELECT p.id, p.currency, p.amount, p.applied, p.refunded, p.method, p.reference, p.received_on, p.version, p.created_at, p.updated_at,
+               a.settled
         FROM payment p JOIN applied a ON a.payment_id = p.id ORDER BY a.latest FOR UPDATE OF p
         """,
         invoice_id,
@@ -142,5 +143,6 @@ def _found(row: Any, payment_id: UUID) -> Payment:
 def _payment(row: Any) -> Payment:
     fields = dict(row)
     currency = fields.pop("currency")
-    fields["amount"], fields["applied"] = Money.of(fields["amount"], currency), Money.of(fields["applied"], currency)
+    for name in ("amount", "applied", "refunded"):
+        fields[name] = Money.of(fields[name], currency)
     return Payment(**fields)
