@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from ltc_chassis import errors, idempotency, limits
 from ltc_chassis.auth import COOKIE, Principal
 from ltc_chassis.db import Connection, Transaction
+from ltc_chassis.desk import AtADesk
 from ltc_chassis.errors import Unauthenticated
 from ltc_chassis.limits import KB, MB, BodyUpTo, body_up_to
 from ltc_chassis.paging import Page, PageArgs
@@ -99,6 +100,7 @@ class TransactionalRoute(APIRoute):
 
         if not (self.methods or set()) - _READING:
             return bounded
+        at_a_desk = any(isinstance(each.dependency, AtADesk) for each in self.dependencies)
 
         async def in_transaction(request: Request) -> Response:
             # Who is not allowed in gets no connection of ours, and neither does who is still sending.
@@ -108,6 +110,8 @@ class TransactionalRoute(APIRoute):
             limits.limit(request, largest or runtime_of(request).settings.max_body_bytes)
             await limits.read(request)
             try:
+                if at_a_desk and idempotency.HEADER not in request.headers:
+                    return await inner(request)
                 async with runtime_of(request).db.transaction() as tx:
                     request.state.tx = tx
                     if not self.idempotent or idempotency.HEADER not in request.headers:

@@ -75,6 +75,7 @@ def build(service: Service) -> FastAPI:
     app.state.subscriber = subscriber
     app.state.consumers = service.consumers
     app.state.throttles = {}
+    app.state.desks = {}
     app.state.mails = service.mails
     errors.install(app)
     mail_router = [mail_routes.router] if service.mails else []

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
-from ltc_chassis.api import Principal, Tx, scope
+from fastapi import Request, Response
+from ltc_chassis.api import Principal, runtime_of, scope
 from ltc_chassis.api import router as make_router
+from ltc_chassis.desk import Desk, at_a_desk
 from ltc_chassis.ids import new_id
 from ltc_contracts.events import Customer, Line
 from ltc_contracts.events.model import Code, Country, Exact, Name, Percent, TaxCategory
@@ -18,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from order_svc.api.orders import OrderView, Reason, view_of
 from order_svc.domain.axes import Axes
 from order_svc.domain.placement import Invoicing, Placement
-from order_svc.handlers import acceptance
+from order_svc.handlers import checkout
+from order_svc.handlers.checkout import Cart
 
 router = make_router(prefix="/v1", tags=["checkout"])
+DESK = Desk(checkout.check_out)
 Buyer = Annotated[Principal, scope("orders:write")]
 
 
@@ -105,12 +108,13 @@ class CheckOut(BaseModel):
         )
 
 
-@router.post("/checkout", status_code=201)
-async def check_out(body: CheckOut, tx: Tx, caller: Buyer, response: Response) -> OrderView:
+@router.post("/checkout", status_code=201, dependencies=[at_a_desk()])
+async def check_out(body: CheckOut, caller: Buyer, request: Request, response: Response) -> OrderView:
     """A cart becomes an order, confirmed with a promised day, or held with its reasons. 200: it was placed before."""
     placement = body.placement()
-    order, new = await acceptance.check_out(tx, placement, flow_id=body.flow_id, wish=body.hold, by=caller.subject)
-    if new:
-        return OrderView.of(order, placement.lines, Axes())
+    made = await DESK.ask(request, Cart(placement, body.flow_id, body.hold, caller.subject))
+    if made.new:
+        return OrderView.of(made.order, placement.lines, Axes())
     response.status_code = 200
-    return await view_of(tx.conn, order)
+    async with runtime_of(request).db.connection() as conn:
+        return await view_of(conn, made.order)

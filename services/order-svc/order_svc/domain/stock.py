@@ -100,6 +100,14 @@ def reserve(shelf: Shelf, quantity: Decimal) -> Shelf:
     return replace(shelf, reserved=shelf.reserved + quantity)
 
 
+def after(shelves: Sequence[Shelf], picks: Iterable[Pick]) -> list[Shelf]:
+    """The shelves when these pieces are reserved on them."""
+    by_place = {(shelf.sku, shelf.site): shelf for shelf in shelves}
+    for pick in picks:
+        by_place[pick.sku, pick.site] = reserve(by_place[pick.sku, pick.site], pick.quantity)
+    return list(by_place.values())
+
+
 def release(shelf: Shelf, quantity: Decimal) -> Shelf:
     """The order gives them back."""
     return replace(shelf, reserved=shelf.reserved - quantity)

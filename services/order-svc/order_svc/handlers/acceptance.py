@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import DomainError, Invalid, VersionConflict
+from ltc_contracts.errors import DomainError, VersionConflict
 from ltc_contracts.events import ContractSigned, ErpOrderPlaced, Line
 from ltc_contracts.money import Money
 
@@ -21,7 +21,7 @@ from order_svc.domain.placement import ExternalRefReused, Placement
 from order_svc.handlers import journal
 from order_svc.store import credit, orders, placing, rechecks
 from order_svc.store import stock as shelves
-from order_svc.store.placing import Known, Placed
+from order_svc.store.placing import Known, NewOrder, Placed
 
 logger = logging.getLogger(__name__)
 
@@ -37,19 +37,6 @@ async def receive_from_erp(tx: Transaction, placed: ErpOrderPlaced) -> None:
     Raises `ExternalRefReused` when another content comes under the reference: a person must see it.
     """
     await place(tx, Placement.of_erp(placed, contract_id=new_id()), flow_id=None)
-
-
-async def check_out(
-    tx: Transaction, placement: Placement, *, flow_id: UUID | None, wish: str | None, by: str
-) -> tuple[Order, bool]:
-    """A cart becomes an order in one call; repeated with the same reference and content it is the same order, and False.
-
-    Raises `Invalid` for what nobody could invoice, `ExternalRefReused` for another content.
-    """
-    fault = placement.fault
-    if fault is not None:
-        raise Invalid(fault, field="lines")
-    return await place(tx, placement, flow_id=flow_id, wish=wish, by=by)
 
 
 async def place(
@@ -73,6 +60,17 @@ async def place(
 async def _make(
     tx: Transaction, placement: Placement, known: Known, *, flow_id: UUID | None, wish: str | None, by: str | None
 ) -> Order | None:
+    made = await decide(tx, placement, known, flow_id=flow_id, wish=wish, by=by)
+    if not await placing.insert_orders(tx.conn, [made], cause=journal.cause_of(tx)):
+        return None
+    journal.tell(tx, made.order, made.changes, parent_flow_id=placement.parent_flow_id)
+    return made.order
+
+
+async def decide(
+    tx: Transaction, placement: Placement, known: Known, *, flow_id: UUID | None, wish: str | None, by: str | None
+) -> NewOrder:
+    """The order of a placement as it is to be written, confirmed or held."""
     lines = placement.lines
     if placement.payment_terms_days is None and known.account is not None:
         placement = replace(placement, payment_terms_days=known.account.payment_terms_days)
@@ -86,22 +84,15 @@ async def _make(
     )
     grounds = await _grounds(tx, known, received, fault=placement.fault, wish=wish)
     (order, decided), verdict = acceptance.decide(received, lines, grounds, tx.now, by=by)
-    changes = [*changes, *decided]
-    inserted = await placing.insert_order(
-        tx.conn,
-        order,
-        lines,
+    return NewOrder(
+        order=order,
+        lines=lines,
         fingerprint=placement.fingerprint,
-        changes=changes,
+        changes=[*changes, *decided],
         picks=verdict.picks,
         steps=process.passed(received, verdict.reasons, tx.now),
         position=process.position(order),
-        cause=journal.cause_of(tx),
     )
-    if not inserted:
-        return None
-    journal.tell(tx, order, changes, parent_flow_id=placement.parent_flow_id)
-    return order
 
 
 async def hold(tx: Transaction, order_id: UUID, reason: str, *, by: str) -> Order:

@@ -19,22 +19,27 @@ class Walk:
     customer_id: UUID | None
 
 
-def wanted_by(order: Order, lines: Sequence[Line]) -> tuple[list[UUID | None], list[str | None]]:
-    """What an order that is held must be checked by again, since what happened meanwhile was not seen: customers, SKUs."""
+def wanted_by(order: Order, lines: Sequence[Line]) -> list[tuple[UUID | None, str | None]]:
+    """By what an order that is held must be checked again, since what happened meanwhile was not seen: its customer, or a SKU each."""
     reasons = order.hold.reasons if order.hold else ()
-    customers: list[UUID | None] = [order.customer.customer_id] if "credit" in reasons else []
-    skus: list[str | None] = [*sorted({line.sku for line in lines})] if "stock" in reasons else []
-    return [*customers, *[None] * len(skus)], [*[None] * len(customers), *skus]
+    wanted: list[tuple[UUID | None, str | None]] = []
+    if "credit" in reasons:
+        wanted.append((order.customer.customer_id, None))
+    if "stock" in reasons:
+        wanted += [(None, sku) for sku in sorted({line.sku for line in lines})]
+    return wanted
 
 
 async def ask(conn: Connection, order: Order, lines: Sequence[Line]) -> None:
     """The order was held: look at it once more after this transaction."""
+    wanted = wanted_by(order, lines)
     await conn.execute(
         """
         INSERT INTO recheck (customer_id, sku)
         SELECT r.customer_id, r.sku FROM unnest($1::uuid[], $2::text[]) AS r (customer_id, sku)
         """,
-        *wanted_by(order, lines),
+        [customer_id for customer_id, _ in wanted],
+        [sku for _, sku in wanted],
     )
 
 

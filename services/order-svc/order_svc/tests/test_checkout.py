@@ -9,8 +9,9 @@ from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, KeyPair
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import a_cart, a_cart_line, a_customer, a_line, eur, placed_in_erp
+from order_svc.tests.builders import a_cart, a_cart_line, a_customer, a_line, counted, eur, placed_in_erp
 from order_svc.tests.rig import Emissions, Parked, check_out, read, states, told
+from order_svc.tests.test_credit import agree
 
 
 async def test_a_cart_becomes_a_confirmed_order_in_one_call(client: httpx.AsyncClient, emitted: Emissions) -> None:
@@ -175,3 +176,44 @@ async def test_what_is_wrong_with_an_order_of_the_erp_is_told_by_a_hold(
     assert (gone.status_code, gone.json()["state"]) == (202, "cancelled")
     assert told(await emitted(), order) == ["order.received", "order.held", "order.cancelled"]
     assert await states(client, order) == ["received", "held", "cancelled"]
+
+
+async def test_carts_of_the_same_time_are_decided_as_if_one_came_after_the_other(
+    client: httpx.AsyncClient, emitted: Emissions, deliver: Deliver
+) -> None:
+    """Two of a reference, three of a customer with credit for two, more pieces than there are, one that is wrong, one placed before."""
+    customer = str(new_id())
+    await agree(client, customer, "2500.00")
+    # Enough for two carts of three.
+    await deliver(consumers, counted("7", sku="HOSE"))
+    before = await check_out(client, "before")
+    hoses = {"lines": [a_cart_line(sku="HOSE")]}
+    carts = [
+        *(a_cart(external_ref="twice") for _ in range(2)),
+        *(a_cart(external_ref=f"credit-{n}", customer={"customer_id": customer}) for n in range(3)),
+        *(a_cart(external_ref=f"hose-{n}", **hoses) for n in range(4)),
+        a_cart(external_ref="wrong", net={"amount": "1.00", "currency": "EUR"}),
+        a_cart(external_ref="before"),
+        *(a_cart(external_ref=f"plain-{n}") for n in range(4)),
+    ]
+    replies = await asyncio.gather(*(client.post("/v1/checkout", json=cart) for cart in carts))
+    by_kind: dict[str, list[httpx.Response]] = {}
+    for cart, reply in zip(carts, replies, strict=True):
+        by_kind.setdefault(str(cart["external_ref"]).partition("-")[0], []).append(reply)
+
+    def states_of(kind: str) -> list[str]:
+        return sorted(reply.json()["state"] for reply in by_kind[kind])
+
+    assert sorted(reply.status_code for reply in by_kind["twice"]) == [200, 201]
+    assert len({reply.json()["id"] for reply in by_kind["twice"]}) == 1
+    assert states_of("credit") == ["confirmed", "confirmed", "held"]
+    assert states_of("hose") == ["confirmed", "confirmed", "held", "held"]
+    assert [reply.status_code for reply in by_kind["wrong"]] == [400]
+    assert [(reply.status_code, reply.json()["id"]) for reply in by_kind["before"]] == [(200, before["id"])]
+    assert states_of("plain") == ["confirmed"] * 4
+    orders = [reply.json() for reply in replies if reply.status_code == 201]
+    assert len({order["number"] for order in orders}) == len(orders) == 12
+    events = await emitted()
+    for order in orders:
+        assert told(events, order) == ["order.received", f"order.{order['state']}"]
+        assert await read(client, order) == order

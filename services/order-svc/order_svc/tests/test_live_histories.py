@@ -12,6 +12,7 @@ import pytest
 from ltc_chassis.arrived import Arrived
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Cause, Transaction
+from ltc_chassis.desk import Asked
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Deliver, record_of
 from ltc_chassis.timers import run_until_idle
@@ -24,7 +25,7 @@ from order_svc.api.checkout import CheckOut
 from order_svc.consumers import consumers
 from order_svc.domain.process import Position
 from order_svc.domain.stock import Pick, Shelf
-from order_svc.handlers import acceptance, changes
+from order_svc.handlers import acceptance, changes, checkout
 from order_svc.store import changes as wishes
 from order_svc.store import orders as store
 from order_svc.tests.books import Books
@@ -117,7 +118,7 @@ class Live:
                 await consumers.handlers[event.type_name()](tx, event, envelope)
         elif action.cart is not None:
             placement = CheckOut.model_validate_json(json.dumps(cart_of(action.cart))).placement()
-            await acceptance.check_out(tx, placement, flow_id=None, wish=None, by="test")
+            await checkout.check_out(tx, [Asked(checkout.Cart(placement, None, None, "test"))])
         elif action.order_id is not None:
             try:
                 if action.verb == "assess":
