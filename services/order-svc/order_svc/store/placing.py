@@ -217,8 +217,8 @@ async def insert_orders(conn: Connection, made: Sequence[NewOrder], *, cause: UU
             INSERT INTO state_change (order_id, version, from_state, to_state, reason, changed_at, changed_by)
             SELECT c.order_id, c.version, c.from_state, c.to_state, c.reason, placed.created_at, c.changed_by
             FROM unnest($47::uuid[], $48::int[], $49::text[], $50::text[], $51::text[], $52::text[])
-                 AS c (order_id, version, from_state, to_state, reason, changed_by)
-            JOIN placed ON placed.id = c.order_id),
+                 WITH ORDINALITY AS c (order_id, version, from_state, to_state, reason, changed_by, place)
+            JOIN placed ON placed.id = c.order_id ORDER BY c.place),
         pick AS (
             INSERT INTO reservation (order_id, line_id, sku, site, quantity, state)
             SELECT p.order_id, p.line_id, p.sku, p.site, p.quantity, 'reserved'
@@ -234,8 +234,8 @@ async def insert_orders(conn: Connection, made: Sequence[NewOrder], *, cause: UU
             INSERT INTO order_process_step (order_id, step, started_at, ended_at, outcome, cause)
             SELECT s.order_id, s.step, s.started_at, s.ended_at, s.outcome, $58
             FROM unnest($59::uuid[], $60::text[], $61::timestamptz[], $62::timestamptz[], $63::text[])
-                 AS s (order_id, step, started_at, ended_at, outcome)
-            JOIN placed ON placed.id = s.order_id),
+                 WITH ORDINALITY AS s (order_id, step, started_at, ended_at, outcome, place)
+            JOIN placed ON placed.id = s.order_id ORDER BY s.place),
         process AS (
             INSERT INTO order_process (order_id, step, waiting_for, since, deadline, compensating, policy_id)
             SELECT p.order_id, p.step, p.waiting_for, p.since, p.since + policy.timeout, p.compensating, policy.id
@@ -247,8 +247,9 @@ async def insert_orders(conn: Connection, made: Sequence[NewOrder], *, cause: UU
                 ORDER BY (invoicing = 'any'), version DESC LIMIT 1) AS policy ON true),
         asked AS (
             INSERT INTO recheck (customer_id, sku)
-            SELECT r.customer_id, r.sku FROM unnest($68::uuid[], $69::uuid[], $70::text[]) AS r (order_id, customer_id, sku)
-            JOIN placed ON placed.id = r.order_id)
+            SELECT r.customer_id, r.sku
+            FROM unnest($68::uuid[], $69::uuid[], $70::text[]) WITH ORDINALITY AS r (order_id, customer_id, sku, place)
+            JOIN placed ON placed.id = r.order_id ORDER BY r.place)
         SELECT id FROM placed
         """,
         *_columns(_ORDER, (_order(each) for each in made)),
