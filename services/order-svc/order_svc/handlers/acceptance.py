@@ -18,7 +18,7 @@ from order_svc.domain.acceptance import Grounds, Verdict
 from order_svc.domain.credit import Account, Exposure
 from order_svc.domain.order import Decision, Order, OrderNotFound
 from order_svc.domain.placement import ExternalRefReused, Placement
-from order_svc.handlers import journal
+from order_svc.handlers import erasure, journal
 from order_svc.store import credit, orders, placing, rechecks
 from order_svc.store import stock as shelves
 from order_svc.store.placing import Known, NewOrder, Placed
@@ -72,6 +72,8 @@ async def decide(
 ) -> NewOrder:
     """The order of a placement as it is to be written, confirmed or held."""
     lines = placement.lines
+    if wish is not None and flow_id is not None:
+        wish = await erasure.said_of_new(tx, flow_id, wish)
     if placement.payment_terms_days is None and known.account is not None:
         placement = replace(placement, payment_terms_days=known.account.payment_terms_days)
     # A journey without a lead begins with its order.
@@ -98,6 +100,7 @@ async def decide(
 async def hold(tx: Transaction, order_id: UUID, reason: str, *, by: str) -> Order:
     """A person wants an order to wait that is not confirmed yet; no check releases it then."""
     order = await journal.order_for_update(tx, order_id)
+    reason = await erasure.said(tx, order.flow_id, reason)
     reasons = order.hold.reasons if order.hold else ()
     detail = "; ".join(filter(None, (order.hold.detail if order.hold else "", f"manual: {reason}")))
     if "manual" in reasons:
@@ -148,6 +151,8 @@ async def _reconsider(
             return before
         raise VersionConflict(f"order {before.number}", before.version)
     order = before if by is None else holds.waive(before)
+    if reason is not None:
+        reason = await erasure.said(tx, order.flow_id, reason)
     wish = order.hold.wish if order.hold else None
     grounds = await _grounds(tx, known, order, fault=None, wish=wish)
     decision, verdict = acceptance.decide(order, lines, grounds, tx.now, by=by, reason=reason)

@@ -15,7 +15,7 @@ from order_svc.domain.assessment import NONE, Effects, Facts, Wish
 from order_svc.domain.change import AssessmentNotFound, Change, ChangeNotAllowed, ChangeNotKnownYet, ChangeOutdated, State
 from order_svc.domain.credit import Account, Exposure
 from order_svc.domain.order import ChangePending, Order
-from order_svc.handlers import acceptance
+from order_svc.handlers import acceptance, erasure
 from order_svc.handlers.journal import fit_reservations, known_order_for_update, order_for_update, save
 from order_svc.settings import Settings
 from order_svc.store import changes, credit, deliveries, orders, placing, stock
@@ -26,7 +26,7 @@ async def assess(tx: Transaction, order_id: UUID, wish: Wish, reason: str, *, by
     """Compute and keep what a wish would do; nothing changes by it. Raises `OrderNotFound`, `Invalid`."""
     order = await order_for_update(tx, order_id)
     account = await credit.get_account(tx.conn, order.customer.customer_id)
-    return await _assess(tx, order, wish, reason, account, by=by)
+    return await _assess(tx, order, wish, await erasure.said(tx, order.flow_id, reason), account, by=by)
 
 
 async def confirm(tx: Transaction, order_id: UUID, change_id: UUID, *, by: str) -> Order:
@@ -67,7 +67,8 @@ async def cancel(tx: Transaction, order_id: UUID, reason: str, *, by: str | None
     Delivery decides; until then the order is `cancelling`, or shows the change. A held order is cancelled at once.
     Raises `ChangePending`, `ChangeNotAllowed` (nothing is left), `WrongTransition`.
     """
-    return await cancel_locked(tx, await order_for_update(tx, order_id), reason, by=by)
+    order = await order_for_update(tx, order_id)
+    return await cancel_locked(tx, order, await erasure.said(tx, order.flow_id, reason), by=by)
 
 
 async def cancel_locked(tx: Transaction, order: Order, reason: str, *, by: str | None = None) -> Order:
@@ -101,7 +102,8 @@ async def record_decision(tx: Transaction, event: DeliveryChangeDecided, at: dat
     if not rules.expects(before, change):
         return
     if not event.granted:
-        order, change = rules.refuse(before, change, event.reason, tx.now)
+        why = event.reason and await erasure.said(tx, before.flow_id, event.reason)
+        order, change = rules.refuse(before, change, why, tx.now)
         await changes.save_change(tx.conn, change)
         await fit_reservations(tx, order.id, change.effects.before)
         await save(tx, before, (order, []), refused=True)

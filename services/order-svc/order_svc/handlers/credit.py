@@ -12,6 +12,7 @@ from ltc_contracts.money import Money
 from order_svc.domain import credit as rules
 from order_svc.domain import fulfilment
 from order_svc.domain.credit import Account
+from order_svc.handlers import erasure
 from order_svc.handlers.journal import known_order_for_update, save
 from order_svc.store import credit
 
@@ -97,6 +98,7 @@ async def agree(
     if current != version:
         raise VersionConflict(f"the credit of customer {customer_id}", current)
     account = rules.change(known, customer_id, blocked=blocked, limits=limits, payment_terms_days=payment_terms_days)
+    reason = await erasure.said_of_customer(tx, customer_id, reason)
     if not await credit.save_account(tx.conn, account, by=by, reason=reason, told_at=None, now=tx.now):
         raise VersionConflict(f"the credit of customer {customer_id}", account.version)
     await credit.ask_recheck(tx.conn, customer_id)

@@ -10,6 +10,7 @@ from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver, Delivery
 
 from order_svc.domain import cancellation, fulfilment
 from order_svc.domain.change import percent_of
+from order_svc.handlers import erasure
 from order_svc.handlers.journal import consume_parts, known_order_for_update, known_orders_for_update, save, save_promises
 from order_svc.store import deliveries, orders
 
@@ -40,7 +41,7 @@ async def record_completion(tx: Transaction, event: DeliveryCompleted, at: datet
 async def record_cancelled_delivery(tx: Transaction, order_id: UUID, reason: str, at: datetime) -> None:
     """Nothing was and nothing will be delivered: the order is cancelled."""
     order = await known_order_for_update(tx, order_id)
-    await save(tx, order, cancellation.cancel(order, reason, tx.now, at))
+    await save(tx, order, cancellation.cancel(order, await erasure.said(tx, order.flow_id, reason), tx.now, at))
 
 
 async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> None:

@@ -15,7 +15,7 @@ from order_svc.domain import subscription as rules
 from order_svc.domain.amendment import Assessment, AssessmentOutdated, When
 from order_svc.domain.subscription import Step, Subscription, SubscriptionBehind, SubscriptionRefReused
 from order_svc.domain.termination import CancelAt
-from order_svc.handlers import acceptance
+from order_svc.handlers import acceptance, erasure
 from order_svc.store import subscription as store
 
 logger = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ async def change(
     subscription = await _current(tx, subscription_id)
     if subscription.version != version:
         raise VersionConflict(f"subscription {subscription.number}", subscription.version)
+    reason = reason and await erasure.said(tx, subscription.flow_id, reason)
     assessed = amendment.assess(subscription, lines, when, tx.now, reason=reason, by=by)
     if assessed.effective_on != effective_on:
         raise AssessmentOutdated(assessed.effective_on)
@@ -114,7 +115,9 @@ async def change(
 
 async def pause(tx: Transaction, subscription_id: UUID, reason: str | None, *, by: str) -> Subscription:
     """Nothing is served and ordered from today on."""
-    return await _take(tx, suspension.pause(await _current(tx, subscription_id), reason, tx.now, by=by))
+    subscription = await _current(tx, subscription_id)
+    reason = reason and await erasure.said(tx, subscription.flow_id, reason)
+    return await _take(tx, suspension.pause(subscription, reason, tx.now, by=by))
 
 
 async def resume(tx: Transaction, subscription_id: UUID, *, by: str) -> Subscription:
@@ -124,12 +127,16 @@ async def resume(tx: Transaction, subscription_id: UUID, *, by: str) -> Subscrip
 
 async def cancel(tx: Transaction, subscription_id: UUID, at: CancelAt, reason: str, *, by: str) -> Subscription:
     """It will end, or ends at once where it is not served."""
-    return await _take(tx, termination.cancel(await _current(tx, subscription_id), at, reason, tx.now, by=by))
+    subscription = await _current(tx, subscription_id)
+    reason = await erasure.said(tx, subscription.flow_id, reason)
+    return await _take(tx, termination.cancel(subscription, at, reason, tx.now, by=by))
 
 
 async def withdraw_cancellation(tx: Transaction, subscription_id: UUID, reason: str, *, by: str) -> Subscription:
     """It goes on after all."""
-    return await _take(tx, termination.withdraw(await _current(tx, subscription_id), reason, tx.now, by=by))
+    subscription = await _current(tx, subscription_id)
+    reason = await erasure.said(tx, subscription.flow_id, reason)
+    return await _take(tx, termination.withdraw(subscription, reason, tx.now, by=by))
 
 
 async def _current(tx: Transaction, subscription_id: UUID) -> Subscription:
@@ -148,6 +155,7 @@ async def _take(tx: Transaction, step: Step) -> Subscription:
     if purchase is not None:
         placement = renewal.placement(subscription, purchase, contract_id=new_id())
         order, _ = await acceptance.place(tx, placement, flow_id=None)
+        await erasure.follow(tx, order.flow_id, subscription.flow_id)
         step = step.ordered_as(order.id)
         await store.insert_order(tx.conn, subscription.id, order.id, purchase, tx.now)
     await store.save_subscription(tx.conn, subscription)

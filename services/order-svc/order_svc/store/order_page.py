@@ -8,6 +8,7 @@ from uuid import UUID
 from ltc_chassis.db import Connection
 
 from order_svc.domain.order_page import Fact
+from order_svc.store import erasure
 
 
 async def insert_facts(conn: Connection, facts: Sequence[Fact]) -> None:
@@ -16,11 +17,14 @@ async def insert_facts(conn: Connection, facts: Sequence[Fact]) -> None:
     Of a flow whose person was erased nothing that somebody wrote is kept.
     """
     rows = sorted(facts, key=lambda fact: (fact.about, fact.topic, fact.fact_id, fact.nth))
+    flows = [fact.flow_id if fact.data.get("reason") or fact.data.get("note") else None for fact in rows]
+    if told_of := [flow_id for flow_id in flows if flow_id]:
+        await erasure.share_flows(conn, told_of)
     await conn.execute(
         """
-        INSERT INTO order_fact (about, topic, fact_id, nth, occurred_at, data)
+        INSERT INTO order_fact (about, topic, fact_id, nth, occurred_at, data, flow_id)
         SELECT f.about, f.topic, f.fact_id, f.nth, f.occurred_at,
-               CASE WHEN e.flow_id IS NULL THEN f.data ELSE without_person(f.topic, f.data) END
+               CASE WHEN e.flow_id IS NULL THEN f.data ELSE without_person(f.topic, f.data) END, f.flow_id
         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::jsonb[], $7::uuid[])
              AS f (about, topic, fact_id, nth, occurred_at, data, flow_id)
         LEFT JOIN erased_flow e ON e.flow_id = f.flow_id
@@ -32,7 +36,7 @@ async def insert_facts(conn: Connection, facts: Sequence[Fact]) -> None:
         [fact.nth for fact in rows],
         [fact.occurred_at for fact in rows],
         [fact.data for fact in rows],
-        [fact.flow_id for fact in rows],
+        flows,
     )
 
 

@@ -42,8 +42,9 @@ TABLES: Mapping[str, Table] = {
         personal={name: replace(_words(name)) for name in ("reason", "decision")},
     ),
     "order_fact": Table(
-        rows="t.about IN (SELECT unnest(ARRAY[o.id, o.contract_id]) FROM sales_order o WHERE o.flow_id = ANY(:flows))",
-        plain="about topic fact_id nth occurred_at",
+        rows="t.flow_id = ANY(:flows) OR t.about IN "
+        "(SELECT unnest(ARRAY[o.id, o.contract_id]) FROM sales_order o WHERE o.flow_id = ANY(:flows))",
+        plain="about topic fact_id nth occurred_at flow_id",
         personal={"data": replace("without_person(t.topic, t.data)")},
     ),
     "order_line": Table(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from ltc_chassis.db import Connection, Database
+from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.personal import unnamed
 from ltc_chassis.testing import Deliver
@@ -17,8 +17,9 @@ from order_svc.consumers import consumers
 from order_svc.domain.order_page import KINDS, fact_of
 from order_svc.store.personal import TABLES
 from order_svc.tests.builders import a_cart, credited, issued, promised, refunded
-from order_svc.tests.rig import check_out, order_id, read
+from order_svc.tests.rig import order_id, read
 from order_svc.tests.told import came_back, failed, handed_over
+from order_svc.tests.traces import traces
 
 HOW = """
 Every column says in order_svc/store/personal.py whether it is about a person, so that an erasure finds it:
@@ -44,19 +45,6 @@ async def test_the_database_forgets_of_a_fact_what_the_contracts_say(topic: str,
     assert fact is not None
     async with db.connection() as conn:
         assert await conn.fetchval("SELECT without_person($1, $2)", topic, fact.data) == redact(topic, dict(fact.data))
-
-
-async def traces(conn: Connection, word: str) -> list[str]:
-    """Every column in which the word stands, whatever its case."""
-    found: list[str] = []
-    for name in TABLES:
-        for row in await conn.fetch(f'SELECT * FROM "{name}"'):  # noqa: S608 - a name of our own registry
-            found += [f"{name}.{column}" for column, value in row.items() if word in _text(value)]
-    return sorted(set(found))
-
-
-def _text(value: Any) -> str:
-    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).lower()
 
 
 async def an_order_with_words(deliver: Deliver, client: httpx.AsyncClient, name: str) -> dict[str, Any]:
@@ -119,16 +107,3 @@ async def test_what_was_written_about_a_person_goes_and_the_order_with_its_custo
         told = [row["payload"] for row in await conn.fetch("SELECT payload FROM outbox WHERE flowid = $1", UUID(mine["flow_id"]))]
     assert told
     assert not [payload for payload in told if "no call from secret" in payload or "answered" in payload]
-
-
-async def test_words_that_come_after_the_erasure_are_not_written_down(
-    deliver: Deliver, client: httpx.AsyncClient, db: Database
-) -> None:
-    order = await check_out(client)
-    flow = UUID(order["flow_id"])
-    await deliver(consumers, PersonErased(erasure_id=new_id(), lead_ids=(new_id(),), flow_ids=(flow,)))
-    await deliver(consumers, failed(order_id(order), note="secret was not at home"), flow_id=flow)
-    async with db.connection() as conn:
-        assert await traces(conn, "secret") == []
-    [failure] = (await client.get(f"/v1/orders/{order['id']}/page")).json()["delivery"]["failures"]["items"]
-    assert (failure["code"], failure["note"]) == ("absent", "(erased)")
