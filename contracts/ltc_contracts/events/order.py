@@ -186,11 +186,16 @@ class OrderFulfilled(Event):
 
 
 class OrderClosed(Event):
-    """Delivered and paid: the deal is done."""
+    """Delivered and paid: the deal is done. Told once; what is credited or refunded after it is told by `invoice.credited` and
+    `payment.refunded` of the order.
+    """
 
     TOPIC: ClassVar[str] = "order.closed"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "order_id"
 
     order_id: UUID
     number: Code
-    collected: Money
+    collected: Annotated[
+        Money, Field(description="what its paid invoices brought, less what was credited or refunded of it until then")
+    ]

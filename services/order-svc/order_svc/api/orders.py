@@ -71,7 +71,10 @@ class ChangePendingView(BaseModel):
 
 
 class OrderView(BaseModel):
-    """An order with its lines as they are now. `collected` is the gross of its paid invoices, null while there is none."""
+    """An order with its lines as they are now. `collected` is the gross of its paid invoices, less what was
+
+    credited or refunded of it since; null while none is paid.
+    """
 
     id: UUID
     flow_id: UUID

@@ -105,16 +105,23 @@ def note_credit(order: Order, gross: Money, net: Money, now: datetime, *, for_ch
     return close_when_done(touch(order, now), now)
 
 
-def settle(order: Order, gross: Money, now: datetime, at: datetime | None = None) -> Decision:
+def recount(order: Order, collected: Money, now: datetime) -> Order:
+    """So much of the money of its paid invoices is ours by now: a credit note or a refund came, or was told late, perhaps after `closed`.
+
+    `order.closed` is told once, by what was known then; what is taken back later is told by `invoice.credited` and `payment.refunded`.
+    """
+    return order if order.collected in (None, collected) else touch(replace(order, collected=collected), now)
+
+
+def settle(order: Order, collected: Money, now: datetime, at: datetime | None = None) -> Decision:
     """Nothing is open on an invoice of this order any more: remember the money; a fulfilled order closes when all is settled.
 
-    Call once per invoice.
+    Call once per invoice. `collected` is what its paid invoices brought by now, this one too.
 
-    Money is a fact in every state. What comes after `closed` adds to `collected` and closes nothing twice.
+    Money is a fact in every state. What comes after `closed` counts as well and closes nothing twice.
     """
-    if gross.currency != order.net.currency:
-        raise CurrencyMismatch(f"order {order.number} is in {order.net.currency}, paid were {gross}", field="currency")
-    collected = gross if order.collected is None else order.collected + gross
+    if collected.currency != order.net.currency:
+        raise CurrencyMismatch(f"order {order.number} is in {order.net.currency}, paid were {collected}", field="currency")
     times = replace(order.milestones, paid_at=_earliest(order.milestones.paid_at, at or now))
     order = touch(replace(order, collected=collected, unpaid=order.unpaid - 1, milestones=times), now)
     return close_when_done(order, now)

@@ -129,7 +129,8 @@ class Milestones:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The head of an order; its lines stay beside it, and `lines_version` counts what they were. `collected` is None until an invoice is paid.
+    """The head of an order; its lines stay beside it, and `lines_version` counts what they were. `collected` is None until an invoice is paid;
+    then it is the money of the paid invoices less what was credited or refunded of it since.
 
     `gross`, `invoiced` (`invoiced_net` without tax) and `credited` are what it is worth, was claimed and was taken back;
     `reduced` (`reduced_net`) is what of that was taken back because the order was changed, so that it may be claimed anew.

@@ -12,9 +12,10 @@ from ltc_contracts.money import Money
 from order_svc.domain import credit as rules
 from order_svc.domain import fulfilment
 from order_svc.domain.credit import Account
+from order_svc.domain.order import Order
 from order_svc.handlers import erasure
 from order_svc.handlers.journal import known_order_for_update, save
-from order_svc.store import credit
+from order_svc.store import credit, orders
 
 
 async def record_invoice(tx: Transaction, event: InvoiceIssued, at: datetime) -> None:
@@ -31,7 +32,8 @@ async def record_invoice(tx: Transaction, event: InvoiceIssued, at: datetime) ->
         told_at=at,
     )
     if added:
-        await save(tx, order, fulfilment.note_invoice(order, event.gross, event.net, at, tx.now))
+        counted = await _recounted(tx, order)
+        await save(tx, order, fulfilment.note_invoice(counted, event.gross, event.net, at, tx.now))
 
 
 async def record_credit_note(tx: Transaction, event: InvoiceCredited, at: datetime) -> None:
@@ -48,11 +50,13 @@ async def record_credit_note(tx: Transaction, event: InvoiceCredited, at: dateti
         told_at=at,
     )
     if added:
-        await save(tx, order, fulfilment.note_credit(order, event.gross, event.net, tx.now, for_change=event.cause == "change"))
+        counted, for_change = await _recounted(tx, order), event.cause == "change"
+        await save(tx, order, fulfilment.note_credit(counted, event.gross, event.net, tx.now, for_change=for_change))
 
 
 async def record_allocation(tx: Transaction, event: PaymentAllocated, event_id: UUID, at: datetime) -> None:
     """A part of an invoice was paid. A payment may pay two parts of it at two times, so the event is the fact."""
+    order = await orders.get_order_for_update(tx.conn, event.order_id)
     await credit.add_to_receivable(
         tx.conn,
         invoice_id=event.invoice_id,
@@ -63,12 +67,15 @@ async def record_allocation(tx: Transaction, event: PaymentAllocated, event_id: 
         amount=event.amount,
         told_at=at,
     )
+    if order is not None:
+        await save(tx, order, (await _recounted(tx, order), []))
 
 
 async def record_refund(tx: Transaction, event: PaymentRefunded, at: datetime) -> None:
     """Money that had settled an invoice went back: the invoice claims it again. Money on account had settled nothing."""
     if event.invoice_id is None or event.order_id is None:
         return
+    order = await orders.get_order_for_update(tx.conn, event.order_id)
     await credit.add_to_receivable(
         tx.conn,
         invoice_id=event.invoice_id,
@@ -79,6 +86,15 @@ async def record_refund(tx: Transaction, event: PaymentRefunded, at: datetime) -
         amount=event.amount,
         told_at=at,
     )
+    if order is not None:
+        await save(tx, order, (await _recounted(tx, order), []))
+
+
+async def _recounted(tx: Transaction, order: Order) -> Order:
+    """The order with the money that is left of its paid invoices, by all that was told; the order is locked."""
+    if order.collected is None:
+        return order
+    return fulfilment.recount(order, await orders.get_collected(tx.conn, order.id, order.collected.currency), tx.now)
 
 
 async def agree(

@@ -49,7 +49,8 @@ async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> N
     order = await known_order_for_update(tx, event.order_id)
     paid = event.gross if event.credited is None else event.gross - event.credited
     if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, paid, event.paid_on):
-        await save(tx, order, fulfilment.settle(order, paid, tx.now, at))
+        collected = await orders.get_collected(tx.conn, order.id, paid.currency)
+        await save(tx, order, fulfilment.settle(order, collected, tx.now, at))
 
 
 async def record_handover(tx: Transaction, event: DeliveryHandedOver, at: datetime) -> None:

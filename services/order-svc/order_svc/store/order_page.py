@@ -71,10 +71,13 @@ async def facts_view(conn: Connection, order_id: UUID, topics: Sequence[str], li
 
 
 async def invoices_view(conn: Connection, order_id: UUID, limit: int) -> list[Any]:
-    """The latest invoices with what they claim still, and the fact that they were paid, if any."""
+    """The latest invoices with what they claim still, and the fact that they were paid, if any.
+
+    What was paid of an invoice and credited since is credit on account, or was refunded: the invoice claims nothing, and never less.
+    """
     return await conn.fetch(
         """
-        SELECT f.fact_id, f.occurred_at, f.data, f.total, coalesce(r.open, (f.data->'gross'->>'amount')::numeric) AS open,
+        SELECT f.fact_id, f.occurred_at, f.data, f.total, coalesce(greatest(r.open, 0), (f.data->'gross'->>'amount')::numeric) AS open,
                coalesce(r.credited, 0) AS credited, p.data AS paid
         FROM (SELECT about, fact_id, occurred_at, data, count(*) OVER () AS total FROM order_fact
               WHERE about = $1 AND topic = 'invoice.issued' ORDER BY occurred_at DESC, fact_id DESC LIMIT $2) AS f

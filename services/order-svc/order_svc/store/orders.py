@@ -45,6 +45,22 @@ async def insert_paid_invoice(conn: Connection, order_id: UUID, invoice_id: UUID
     return row is not None
 
 
+async def get_collected(conn: Connection, order_id: UUID, currency: str) -> Money:
+    """What the paid invoices of an order brought: what each claimed, less what is credited of it, and what is open of it by a refund.
+
+    A credit note that was told with the payment is in what was paid already; an invoice may be told after it was paid.
+    """
+    amount = await conn.fetchval(
+        """
+        SELECT coalesce(sum(greatest(0, least(p.gross_amount, CASE WHEN r.issued > 0 THEN r.issued - r.credited ELSE p.gross_amount END)
+                                        - CASE WHEN r.refunded > 0 THEN greatest(r.open, 0) ELSE 0 END)), 0)
+        FROM paid_invoice p LEFT JOIN receivable r USING (invoice_id) WHERE p.order_id = $1
+        """,
+        order_id,
+    )
+    return Money.of(amount, currency)
+
+
 async def save_order(conn: Connection, order: Order) -> None:
     """Write what may change. The row must be locked by the caller."""
     asked, hold, times, pending = order.cancellation, order.hold, order.milestones, order.change

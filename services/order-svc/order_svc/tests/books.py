@@ -45,6 +45,7 @@ class Books:
         self.delivered: dict[UUID, tuple[UUID, int]] = {}
         self.changes: dict[UUID, Change] = {}
         self.assessed: dict[UUID, UUID] = {}
+        self.paid: dict[UUID, tuple[UUID, int]] = {}
         self.late: dict[tuple[UUID, str, datetime, int], int] = {}
         self.out: list[Told] = []
 
@@ -69,6 +70,17 @@ class Books:
         """What an invoice claims."""
         signs = {"issued": 1, "allocated": -1, "credited": -1, "refunded": 1}
         return sum(signs[kind] * amount for (each, kind, _), amount in self.entries.items() if each == invoice)
+
+    def collected(self, order_id: UUID) -> Money:
+        """What is left of the money of an order's paid invoices."""
+        total = 0
+        for invoice, (of, amount) in self.paid.items():
+            sums = {kind: sum(each for (about, what, _), each in self.entries.items() if (about, what) == (invoice, kind))
+                    for kind in ("issued", "credited", "refunded")}  # fmt: skip
+            left = min(amount, sums["issued"] - sums["credited"]) if sums["issued"] else amount
+            if of == order_id:
+                total += max(0, left - (max(0, self.open(invoice)) if sums["refunded"] else 0))
+        return money(total)
 
     def _kept(self, order: Order) -> list[Shelf]:
         skus = {line.sku for line in self.lines[order.id]}

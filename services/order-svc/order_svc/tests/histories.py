@@ -105,6 +105,7 @@ class Bill:
 
     @property
     def open(self) -> int:
+        """Below zero: credit on account."""
         return self.amount - self.allocated - self.credited + self.refunded
 
 
@@ -321,7 +322,8 @@ class Suite:
                 rest -= part
                 bill.credited += part
                 self._tell("credited", self._id(deal), subject=invoice_id, amount=part, yes=change)
-            if bill.open < 0:
+            if bill.open < 0 and self.random.random() < 0.5:
+                # Else it stays as credit on account, and nothing is told of it.
                 back = -bill.open
                 bill.refunded += back
                 self._tell("refunded", self._id(deal), subject=invoice_id, amount=back)
@@ -341,7 +343,7 @@ class Suite:
     def _settle_bill(self, deal: Deal, invoice_id: UUID) -> None:
         """Said once of each invoice of which nothing is open any more, by money or because it was taken back."""
         bill = deal.bills[invoice_id]
-        if not bill.open and not bill.paid:
+        if bill.open <= 0 and not bill.paid:
             bill.paid = True
             self._tell("paid", self._id(deal), subject=invoice_id, amount=bill.amount - bill.credited)
 

@@ -155,10 +155,12 @@ class Model(Books):
             return fulfilment.fulfil(order, order.id, now, fact.at, handovers=fact.amount)
         if fact.kind == "cancelled":
             return cancellation.cancel(order, "stopped", now, fact.at)
-        if fact.kind == "paid":
-            return fulfilment.settle(order, money(fact.amount), now, fact.at)
         assert fact.subject is not None
+        if fact.kind == "paid":
+            self.paid[fact.subject] = (order.id, fact.amount)
+            return fulfilment.settle(order, self.collected(order.id), now, fact.at)
         self.entries[fact.subject, fact.kind, fact.id] = fact.amount
+        order = fulfilment.recount(order, self.collected(order.id), now)
         if fact.kind in {"issued", "credited"}:
             self.debtors[fact.subject] = order.customer.customer_id
         if fact.kind == "issued":

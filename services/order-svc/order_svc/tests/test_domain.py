@@ -115,14 +115,14 @@ def test_an_order_that_is_delivered_and_invoiced_in_parts_closes_when_the_last_p
     order, _ = fulfilment.hand_over(order, eur("700.00"), Decimal(100), LATER)
     order, _ = fulfilment.note_invoice(order, eur("833.00"), eur("700.00"), LATER, LATER)
     assert order.state == "fulfilled"
-    order, changes = fulfilment.settle(order, eur("833.00"), LATER)
+    order, changes = fulfilment.settle(order, eur("1190.00"), LATER)
     [closed] = [change.event for change in changes]
     assert isinstance(closed, OrderClosed)
     assert closed.collected == eur("1190.00")
 
 
 def test_money_after_closing_is_counted_and_closes_nothing_twice() -> None:
-    order, changes = fulfilment.settle(an_order(state="closed", collected=eur("10.00")), eur("5.00"), LATER)
+    order, changes = fulfilment.settle(an_order(state="closed", collected=eur("10.00")), eur("15.00"), LATER)
     assert (order.state, order.collected, changes) == ("closed", eur("15.00"), [])
 
 
@@ -222,7 +222,8 @@ def play(world: World) -> tuple[Order, list[Change]]:
             elif fact.kind == "issued":
                 decided = fulfilment.note_invoice(order, amount, amount, LATER, LATER)
             else:
-                decided = fulfilment.settle(order, amount, LATER)
+                money = amount if order.collected is None else order.collected + amount
+                decided = fulfilment.settle(order, money, LATER)
         before, (order, changes) = order, decided
         assert order.percent_delivered >= before.percent_delivered
         for change in changes:

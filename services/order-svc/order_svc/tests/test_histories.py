@@ -103,6 +103,11 @@ def check(seed: int, suite: Suite, model: Books) -> Counter[str]:
         invoiced, credited = (money(sum(getattr(bill, of) for bill in deal.bills.values())) for of in ("amount", "credited"))
         assert (order.invoiced, order.credited) == (invoiced, credited), (seed, "counted twice, or not")
         assert order.reduced == money(deal.reduced), seed
+        kept = money(sum(bill.amount - bill.credited for bill in deal.bills.values() if bill.paid))
+        assert order.collected == (kept if any(bill.paid for bill in deal.bills.values()) else None), (
+            seed,
+            "money that is not there",
+        )
         assert model.positions[order_id][0] == process.position(order)
         assert process.position(order).step == expected_step(order, deal), seed
         held = [state for _, state, _ in model.picks.get(order_id, ())]
