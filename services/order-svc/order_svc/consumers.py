@@ -1,10 +1,13 @@
 """Kafka in: what sales, delivery, billing and the ERP say about orders, their customers and their pieces."""
 
+import functools
 from collections.abc import Sequence
+from typing import TypeVar
 
 from ltc_chassis.arrived import Arrived
-from ltc_chassis.consumer import Consumers
+from ltc_chassis.consumer import Consumers, Handler
 from ltc_chassis.db import Transaction
+from ltc_contracts.elsewhere import lies_elsewhere
 from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (
     ContractSigned,
@@ -38,6 +41,19 @@ from ltc_contracts.events import (
 from order_svc.handlers import acceptance, changes, credit, erasure, order_page, orders, stock
 
 consumers = Consumers()
+E = TypeVar("E", bound=Event)
+
+
+def of_our_orders(handler: Handler[E]) -> Handler[E]:
+    """Receivables that were taken over name an order of another system: nothing of ours, and nothing to wait for."""
+
+    @functools.wraps(handler)
+    async def handle(tx: Transaction, event: E, envelope: Envelope) -> None:
+        order_id = getattr(event, "order_id", None)
+        if order_id is None or not lies_elsewhere(order_id):
+            await handler(tx, event, envelope)
+
+    return handle
 
 
 @consumers.on(ContractSigned)
@@ -116,6 +132,7 @@ async def delivery_cancelled(tx: Transaction, event: DeliveryCancelled, envelope
 
 
 @consumers.on(InvoiceIssued)
+@of_our_orders
 async def invoice_issued(tx: Transaction, event: InvoiceIssued, envelope: Envelope) -> None:
     """What was ordered is claimed."""
     await credit.record_invoice(tx, event, envelope.occurred_at)
@@ -123,6 +140,7 @@ async def invoice_issued(tx: Transaction, event: InvoiceIssued, envelope: Envelo
 
 
 @consumers.on(InvoicePaid)
+@of_our_orders
 async def invoice_paid(tx: Transaction, event: InvoicePaid, envelope: Envelope) -> None:
     """The order is paid."""
     await orders.record_payment(tx, event, envelope.occurred_at)
@@ -130,6 +148,7 @@ async def invoice_paid(tx: Transaction, event: InvoicePaid, envelope: Envelope) 
 
 
 @consumers.on(PaymentAllocated)
+@of_our_orders
 async def payment_allocated(tx: Transaction, event: PaymentAllocated, envelope: Envelope) -> None:
     """The customer owes less."""
     await credit.record_allocation(tx, event, envelope.id, envelope.occurred_at)
@@ -137,6 +156,7 @@ async def payment_allocated(tx: Transaction, event: PaymentAllocated, envelope: 
 
 
 @consumers.on(InvoiceCredited)
+@of_our_orders
 async def invoice_credited(tx: Transaction, event: InvoiceCredited, envelope: Envelope) -> None:
     """The customer owes less, since it was taken back."""
     await credit.record_credit_note(tx, event, envelope.occurred_at)
@@ -144,6 +164,7 @@ async def invoice_credited(tx: Transaction, event: InvoiceCredited, envelope: En
 
 
 @consumers.on(PaymentRefunded)
+@of_our_orders
 async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: Envelope) -> None:
     """The customer owes it again."""
     await credit.record_refund(tx, event, envelope.occurred_at)
@@ -156,6 +177,7 @@ async def person_erased(tx: Transaction, event: PersonErased, _: Envelope) -> No
     await erasure.erase_person(tx, event)
 
 
+@of_our_orders
 async def told(tx: Transaction, event: Event, envelope: Envelope) -> None:
     """It belongs on an order's page and changes nothing else here."""
     await order_page.record(tx, event, envelope)

@@ -16,6 +16,7 @@ _FILES = {
     "spend.csv": b"campaign,day,amount,currency\nspring,2026-01-07,12.50,EUR\n",
     "prices.csv": b"sku,unit_price,valid_from\nSEAT,49.90,2026-01-01\n",
     "people.csv": b"email,name\neva@nordwind.example,Eva\n",
+    "receivables.csv": b"no,customer,issued,due,settled,amount\n1,C1,2025-11-01,2025-12-01,2025-12-04,10\n2,C1,2025-11-01,2025-12-01,,20\n",
     "accounts.csv": b"account,sector,country\nAcme,retail,DE\n",
 }
 

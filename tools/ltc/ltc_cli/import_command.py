@@ -24,7 +24,7 @@ def run(
     folder: Annotated[Path, typer.Argument(help="where the files lie")],
     mapping: Annotated[Path, typer.Argument(help="which column is which field; see docs/imports.md")],
 ) -> None:
-    """Import files of another CRM into the running suite."""
+    """Import files of another CRM or billing system into the running suite."""
     try:
         steps = importing.read_mapping(folder, mapping)
         taken = asyncio.run(_run(steps))

@@ -12,13 +12,27 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver
+from ltc_contracts.elsewhere import id_elsewhere
 from ltc_contracts.events import Event
 from ltc_contracts.examples import example
 from ltc_contracts.money import Money
 from ltc_contracts.topics import owned_by, read_by
 
 from order_svc.consumers import consumers
-from order_svc.tests.builders import a_contract, a_line, cancelled, completed, eur, handed_over, issued, paid, progressed
+from order_svc.tests.builders import (
+    a_contract,
+    a_line,
+    allocated,
+    cancelled,
+    completed,
+    credited,
+    eur,
+    handed_over,
+    issued,
+    paid,
+    progressed,
+    refunded,
+)
 from order_svc.tests.rig import Emissions, Parked, order_id, read, receive, states, told
 from order_svc.tests.worlds import Fact, World, make_world
 
@@ -273,3 +287,18 @@ async def test_what_was_taken_back_of_a_paid_invoice_is_no_money(deliver: Delive
     told_paid = paid(order_id(order), credited=eur("223.97"))
     await deliver(consumers, told_paid, flow_id=UUID(order["flow_id"]))
     assert (await read(client, order))["collected"] == {"amount": "1000.00", "currency": "EUR"}
+
+
+async def test_receivables_of_another_system_wait_for_no_order_of_ours(deliver: Deliver, parked: Parked) -> None:
+    elsewhere, invoice = id_elsewhere("order", "", "611365"), new_id()
+    facts = [
+        issued(elsewhere, invoice_id=invoice),
+        allocated(elsewhere, invoice, "1223.97"),
+        paid(elsewhere, invoice_id=invoice),
+        credited(elsewhere, invoice, "1.00", "1.00"),
+        refunded(elsewhere, invoice, "1.00"),
+    ]
+    assert [await deliver(consumers, fact, flow_id=new_id()) for fact in facts] == ["processed"] * 5
+    assert await parked() == []
+    # One of ours that is not known yet is waited for.
+    assert await deliver(consumers, issued(new_id()), flow_id=new_id()) != "processed"

@@ -1,4 +1,4 @@
-"""Files of another CRM into the running suite, as a mapping says (docs/imports.md)."""
+"""Files of other systems into the running suite, as a mapping says (docs/imports.md)."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from ltc_cli.company.suite import Json, Suite
 
-_SERVICES = ("lead", "sales")
+_SERVICES = ("lead", "sales", "billing")
 
 
 class BadMapping(Exception):
@@ -79,9 +79,11 @@ def _step(folder: Path, entry: dict[str, Any]) -> Step:
         form |= {"mapping": json.dumps(entry["columns"])}
         form |= {name: json.dumps(entry[name]) for name in ("nulls", "defaults") if name in entry}
         return Step(service, f"leads from {path.name}", path, form)
+    layout = {name: entry[name] for name in ("columns", "values", "defaults", "nulls", "dates") if name in entry}
+    if service == "billing":
+        return Step(service, f"receivables from {path.name}", path, {**form, "mapping": json.dumps(layout)})
     if "kind" not in entry:
         raise BadMapping("an entry for sales needs a kind")
-    layout = {name: entry[name] for name in ("columns", "values", "defaults", "nulls", "dates") if name in entry}
     return Step(
         service, f"{entry['kind']} from {path.name}", path, {**form, "kind": entry["kind"], "mapping": json.dumps(layout)}
     )
