@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from ltc_chassis.app import Service, build
 
 from billing_svc import consumers, timers
-from billing_svc.api import credits, disputes, imports, invoices, ledger, payments
+from billing_svc.api import credits, disputes, imports, invoices, ledger, payments, receivables
 from billing_svc.settings import Settings
 
 
@@ -15,7 +15,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="billing",
             package="billing_svc",
             settings=settings or Settings(),
-            routers=[invoices.router, credits.router, disputes.router, payments.router, ledger.router, imports.router],
+            routers=[
+                invoices.router,
+                credits.router,
+                disputes.router,
+                payments.router,
+                ledger.router,
+                imports.router,
+                receivables.router,
+            ],
             consumers=consumers.consumers,
             timers=timers.TIMERS,
         )

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from ltc_chassis.api import Conn, Now, Page, PageArgs, scope
@@ -114,16 +115,18 @@ async def list_entries(
 async def ageing(conn: Conn, now: Now, as_of: date | None = None) -> Ageing:
     """What was open at the end of a day (default today), by days overdue then; equals the account `receivable` on that day."""
     day = as_of or now.date()
-    shown = [
-        CurrencyAgeing(
-            currency=row["currency"],
-            invoices=row["invoices"],
-            outstanding=_text(row["outstanding"], row["currency"]),
-            buckets={bucket: _text(row[column], row["currency"]) for bucket, column in _BUCKETS.items()},
-        )
-        for row in await store.ageing_view(conn, day)
-    ]
+    shown = [currency_ageing(row) for row in await store.ageing_view(conn, day)]
     return Ageing(as_of=day, currencies=shown)
+
+
+def currency_ageing(row: Any) -> CurrencyAgeing:
+    """A row of the ageing: what is outstanding in one currency, and its buckets."""
+    return CurrencyAgeing(
+        currency=row["currency"],
+        invoices=row["invoices"],
+        outstanding=_text(row["outstanding"], row["currency"]),
+        buckets={bucket: _text(row[column], row["currency"]) for bucket, column in _BUCKETS.items()},
+    )
 
 
 def _columns(debit: Decimal, credit: Decimal, currency: str) -> dict[str, str]:
