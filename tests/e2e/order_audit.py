@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
@@ -104,12 +105,16 @@ async def audit_orders(log: Log, books: Books, mine: set[UUID], found: Findings)
         ),
         (
             "delivery",
+            "SELECT c.*, d.order_id FROM delivery_change c JOIN delivery d ON d.id = c.delivery_id WHERE order_id = ANY($1)",
+        ),
+        (
+            "delivery",
             "SELECT l.*, d.order_id FROM handover_line l JOIN handover h ON h.id = l.handover_id "
             "JOIN delivery d ON d.id = h.delivery_id WHERE order_id = ANY($1)",
         ),
         (
             "delivery",
-            "SELECT l.*, r.replace, d.order_id FROM goods_return_line l JOIN goods_return r ON r.id = l.return_id "
+            "SELECT l.*, r.replace, r.recorded_at, d.order_id FROM goods_return_line l JOIN goods_return r ON r.id = l.return_id "
             "JOIN delivery d ON d.id = r.delivery_id WHERE order_id = ANY($1)",
         ),
     ):
@@ -153,7 +158,7 @@ def _audit(order: Row, rows: dict[str, list[Row]], told: dict[str, list[Json]], 
     )
     kept = {key: quantity - returned.get(key, NONE) for key, quantity in handed.items()}
     found.same(f"{number} kept: told, known to the order", _some(kept), added(rows["line_delivery"]))
-    replaced = added(row for row in rows["goods_return_line"] if row["replace"])
+    replaced = _replaced(rows, told["order.changed"])
     wanted = {key: quantity + replaced.get(key, NONE) for key, quantity in final.items()} if state == "closed" else {}
     found.same(f"{number} handed over, and ordered or replaced", handed, wanted)
     numbers = sorted(event["number"] for event in told["delivery.handed_over"])
@@ -165,6 +170,20 @@ def _audit(order: Row, rows: dict[str, list[Row]], told: dict[str, list[Json]], 
         worth_kept = worth(lines[key], quantity) if key in lines else NONE
         found.same(f"{number} line {key} worth of what is kept", handed_net[key] - returned_net[key], worth_kept)
     return Ending(order, lines, handed, replaced, kept)
+
+
+def _replaced(rows: dict[str, list[Row]], changes: list[Json]) -> dict[str, Decimal]:
+    """What came back and is to be delivered again: as the return said, or since a change named another quantity of the line after it."""
+    named: dict[str, datetime] = {}
+    decided = {str(row["change_id"]): row["decided_at"] for row in rows["delivery_change"]}
+    for change in changes:
+        before = {line["line_id"]: line["quantity"] for line in change["before"]}
+        for line in change["lines"]:
+            if before.get(line["line_id"], line["quantity"]) != line["quantity"]:
+                named[line["line_id"]] = decided[change["change_id"]]
+    never = datetime.min.replace(tzinfo=UTC)
+    back = rows["goods_return_line"]
+    return added(row for row in back if row["replace"] or row["recorded_at"] <= named.get(str(row["line_id"]), never))
 
 
 def _path(order: Row, changes: list[Row], found: Findings) -> None:

@@ -21,7 +21,15 @@ Change = Literal[
     "prepaid_cut",
     "rest_cancelled",
 ]
-Return = Literal["replaced", "prepaid_replaced", "paid_and_sent_back", "all_sent_back", "prepaid_sent_back"]
+Return = Literal[
+    "replaced",
+    "prepaid_replaced",
+    "paid_and_sent_back",
+    "all_sent_back",
+    "prepaid_sent_back",
+    "sent_back_and_changed",
+    "prepaid_sent_back_and_changed",
+]
 CHANGES: tuple[Change, ...] = get_args(Change)
 RETURNS: tuple[Return, ...] = get_args(Return)
 # An assessment is good for hours, and an outage of seconds may be one of days by the clock.
@@ -165,6 +173,30 @@ class AfterSales(Shop):
         await self._send_back(bought, [(first["line_id"], "1")])
         await self._send_back(bought, [(first["line_id"], str(left)), *((each["line_id"], each["quantity"]) for each in others)])
         await self.wait(bought, "invoice.credited", count=2)
+        await self.wait(bought, "order.closed")
+
+    async def _sent_back_and_changed(self, bought: Bought) -> None:
+        """Two pieces come, one goes back for credit, then there shall be one more than ordered: so many the customer has in the end."""
+        line_id = bought.order["lines"][0]["line_id"]
+        await self._send(bought, lines=[{"line_id": line_id, "quantity": "2"}])
+        await self._send_back(bought, [(line_id, "1")])
+        await self._change(bought, quantities=[_sized(bought, 0, +1)])
+        await self._send(bought)
+        await self._pay_what_is_open(bought, await self.wait(bought, "invoice.credited"))
+        await self._pay(bought, number=2)
+        await self.wait(bought, "order.closed")
+
+    async def _prepaid_sent_back_and_changed(self, bought: Bought) -> None:
+        line_id = bought.order["lines"][0]["line_id"]
+        await self._pay(bought)
+        await self._send(bought, lines=[{"line_id": line_id, "quantity": "2"}])
+        await self._send_back(bought, [(line_id, "1")])
+        await self._change(bought, quantities=[_sized(bought, 0, +1)])
+        await self._pay(bought, number=2)
+        await self._send(bought)
+        await self.wait(bought, "order.fulfilled")
+        # What was credited for the return is claimed again with the piece that is delivered for it.
+        await self._pay(bought, number=3)
         await self.wait(bought, "order.closed")
 
     async def _change(self, bought: Bought, *, may_lose: bool = False, wish: str = "change", **wished: object) -> bool:
