@@ -20,8 +20,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     """Started once, stopped at the end; fault tests start again what they killed. Logs stay when a test failed."""
     home = Path(tmp_path_factory.mktemp("stack"))
     clock = "2026-01-01T00:00Z@86400"
-    # A killed consumer's partitions come free after this long; the default is meant for production.
-    with Stack(home, ports="free", clock=clock, env={"LTC_CONSUMER_SESSION_TIMEOUT_S": "6"}) as running:
+    # A killed consumer's partitions come free after this long; the default is meant for production. What a change of an order would
+    # do holds for half a minute: the day of the default is a second here.
+    env = {"LTC_CONSUMER_SESSION_TIMEOUT_S": "6", "LTC_ASSESSMENT_HOURS": "720"}
+    with Stack(home, ports="free", clock=clock, env=env) as running:
         yield running
         if request.session.testsfailed:
             kept = Path(tempfile.mkdtemp(prefix="ltc-e2e-logs-"))

@@ -87,7 +87,7 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
             await asyncio.sleep(dice.uniform(0, 1.5))
             await asyncio.to_thread(stack.start_service, victim)
 
-    async def sell() -> list[Bought | Subscribed]:
+    async def sell() -> list[Bought | Subscribed | BaseException]:
         selling: list[asyncio.Task[Bought | Subscribed]] = []
         turn: list[str] = []
         drawn = random.Random(SEED)
@@ -95,13 +95,15 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
             turn = turn or drawn.sample(WAYS, len(WAYS))
             selling.append(asyncio.create_task(_play(shop, subscribers, turn.pop())))
             await asyncio.sleep(1 / PER_SECOND)
-        return list(await asyncio.gather(*selling))
+        return list(await asyncio.gather(*selling, return_exceptions=True))
 
-    played, _ = await asyncio.gather(sell(), strike())
+    ends, _ = await asyncio.gather(sell(), strike())
     assert kills.total() >= SECONDS / 20
-    found = await _audited(stack, suite, books, played, before)
-    print(f"{kills.total()} kills {dict(kills)} in {SECONDS:.0f} s at {PER_SECOND:g} orders/s; {len(found.faults)} faults")
-    assert not found.faults, "\n".join(found.faults[:100])
+    failed = [f"{type(each).__name__}: {each}" for each in ends if isinstance(each, BaseException)]
+    found = await _audited(stack, suite, books, [each for each in ends if not isinstance(each, BaseException)], before)
+    faults = [*failed, *found.faults]
+    print(f"{kills.total()} kills {dict(kills)} in {SECONDS:.0f} s at {PER_SECOND:g} orders/s; {len(faults)} faults")
+    assert not faults, "\n".join(faults[:100])
 
 
 async def _audited(

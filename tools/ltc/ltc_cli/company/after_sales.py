@@ -1,6 +1,7 @@
 """What customers of a shop want after they have ordered: more or fewer pieces, other lines, less of it, something else for what came back."""
 
 import asyncio
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, get_args
 
@@ -32,8 +33,9 @@ Return = Literal[
 ]
 CHANGES: tuple[Change, ...] = get_args(Change)
 RETURNS: tuple[Return, ...] = get_args(Return)
-# An assessment is good for hours, and an outage of seconds may be one of days by the clock.
+# What is shown holds for some time only, and an outage of seconds may be one of weeks by the clock.
 _ATTEMPTS = 20
+_LATER = timedelta(days=400)
 
 
 class AfterSales(Shop):
@@ -44,7 +46,7 @@ class AfterSales(Shop):
 
     async def _more(self, bought: Bought) -> None:
         """More of the first line, and another line that comes on top."""
-        await self._change(bought, quantities=[_sized(bought, 0, +2)], added=[self._book()])
+        await self._change(bought, more=True, quantities=[_sized(bought, 0, +2)], added=[self._book()])
         await self._send(bought)
         await self._pay_and_close(bought)
 
@@ -55,9 +57,11 @@ class AfterSales(Shop):
 
     async def _other_lines(self, bought: Bought) -> None:
         """The first line is dropped and another taken instead; then one piece more of that as well."""
-        await self._change(bought, dropped=[bought.order["lines"][0]["line_id"]], added=[self._book(), cart_line("LAMP", 2)])
+        await self._change(
+            bought, more=True, dropped=[bought.order["lines"][0]["line_id"]], added=[self._book(), cart_line("LAMP", 2)]
+        )
         lamp = (await self._suite.get("order", f"/v1/orders/{bought.order['id']}"))["lines"][-1]
-        await self._change(bought, quantities=[{"line_id": lamp["line_id"], "quantity": "3"}])
+        await self._change(bought, more=True, quantities=[{"line_id": lamp["line_id"], "quantity": "3"}])
         await self._send(bought)
         await self._pay_and_close(bought)
 
@@ -65,7 +69,7 @@ class AfterSales(Shop):
         """One piece of the first line is delivered, then there shall be fewer of it and more of the last; the rest is delivered."""
         first = bought.order["lines"][0]
         await self._send(bought, lines=[{"line_id": first["line_id"], "quantity": "1"}])
-        await self._change(bought, quantities=[_sized(bought, 0, -1), _sized(bought, -1, +3)])
+        await self._change(bought, more=True, quantities=[_sized(bought, 0, -1), _sized(bought, -1, +3)])
         await self._send(bought)
         await self._pay_and_close(bought, invoices=2)
 
@@ -78,7 +82,7 @@ class AfterSales(Shop):
     async def _prepaid_more(self, bought: Bought) -> None:
         """What is dearer is invoiced by itself."""
         await self._pay(bought)
-        await self._change(bought, quantities=[_sized(bought, 0, +2)], added=[self._book()])
+        await self._change(bought, more=True, quantities=[_sized(bought, 0, +2)], added=[self._book()])
         await self._pay(bought, number=2)
         await self._send(bought)
         await self.wait(bought, "order.closed")
@@ -180,7 +184,7 @@ class AfterSales(Shop):
         line_id = bought.order["lines"][0]["line_id"]
         await self._send(bought, lines=[{"line_id": line_id, "quantity": "2"}])
         await self._send_back(bought, [(line_id, "1")])
-        await self._change(bought, quantities=[_sized(bought, 0, +1)])
+        await self._change(bought, more=True, quantities=[_sized(bought, 0, +1)])
         await self._send(bought)
         await self._pay_what_is_open(bought, await self.wait(bought, "invoice.credited"))
         await self._pay(bought, number=2)
@@ -191,7 +195,7 @@ class AfterSales(Shop):
         await self._pay(bought)
         await self._send(bought, lines=[{"line_id": line_id, "quantity": "2"}])
         await self._send_back(bought, [(line_id, "1")])
-        await self._change(bought, quantities=[_sized(bought, 0, +1)])
+        await self._change(bought, more=True, quantities=[_sized(bought, 0, +1)])
         await self._pay(bought, number=2)
         await self._send(bought)
         await self.wait(bought, "order.fulfilled")
@@ -199,9 +203,17 @@ class AfterSales(Shop):
         await self._pay(bought, number=3)
         await self.wait(bought, "order.closed")
 
-    async def _change(self, bought: Bought, *, may_lose: bool = False, wish: str = "change", **wished: object) -> bool:
-        """Have it assessed, look at it, confirm it. Whether it was granted; `may_lose`: it may as well be too late."""
+    async def _change(
+        self, bought: Bought, *, may_lose: bool = False, more: bool = False, wish: str = "change", **wished: object
+    ) -> bool:
+        """Have it assessed, look at it, confirm it. Whether it was granted; `may_lose`: it may as well be too late.
+
+        `more`: something comes on top, for which there is time.
+        """
         orders = f"/v1/orders/{bought.order['id']}/assessments"
+        if more:
+            # A day of their own: else it is promised as an order of today is, and today may be another day before they have said yes.
+            wished["requested_on"] = (datetime.fromisoformat(bought.order["created_at"]) + _LATER).date().isoformat()
         for _ in range(_ATTEMPTS):
             shown = await self._suite.post("order", orders, {"wish": wish, "reason": "thought again", **wished})
             if shown["allowed"]:
