@@ -78,14 +78,14 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
     until = time.monotonic() + SECONDS
     kills: Counter[str] = Counter()
 
-    async def strike() -> None:
+    async def strike(victim: str) -> None:
         while time.monotonic() < until:
             await asyncio.sleep(dice.uniform(0.5, 5))
-            victim = dice.choice(VICTIMS)
             await asyncio.to_thread(stack.kill_service, victim)
             kills[victim] += 1
             await asyncio.sleep(dice.uniform(0, 1.5))
-            await asyncio.to_thread(stack.start_service, victim)
+            stack.start_service(victim, wait=False)
+            await suite.get(victim, "/health/ready")
 
     async def sell() -> list[Bought | Subscribed | BaseException]:
         selling: list[asyncio.Task[Bought | Subscribed]] = []
@@ -97,7 +97,10 @@ async def test_killing_order_and_delivery_at_random_moments_leaves_every_order_l
             await asyncio.sleep(1 / PER_SECOND)
         return list(await asyncio.gather(*selling, return_exceptions=True))
 
-    ends, _ = await asyncio.gather(sell(), strike())
+    async with asyncio.TaskGroup() as struck:
+        for victim in VICTIMS:
+            struck.create_task(strike(victim))
+        ends = await sell()
     assert kills.total() >= SECONDS / 20
     failed = [f"{type(each).__name__}: {each}" for each in ends if isinstance(each, BaseException)]
     found = await _audited(stack, suite, books, [each for each in ends if not isinstance(each, BaseException)], before)
