@@ -3,8 +3,8 @@
 Inside the transaction: mark ids in the inbox, run the handlers of the new ones, write their outbox rows, park what was refused.
 A type that comes often may have a handler that takes all of a batch's at once, for a statement a batch instead of a statement a
 record; it gets each key once at a time, so order per key is what it is for one by one.
-When one record fails, the batch is rolled back and redone record by record, so only the bad one is parked. While the
-database is away nothing is committed and nothing is parked: the consumer waits.
+When one record fails, or the batch meets a deadlock, it is rolled back and redone record by record, so only a bad one is parked. While
+the database is away nothing is committed and nothing is parked: the consumer waits.
 """
 
 import asyncio
@@ -109,8 +109,11 @@ class Processor:
                 await self._whole(live)
                 return
             except Exception as error:
-                if not (is_down(error) or is_retryable(error)):
-                    logger.info("a record of a batch of %d failed; going on one by one", len(live))
+                # Records of a batch take locks one after the other, in no order that others keep to: a large one that is tried again
+                # whole may meet the next deadlock, for as long as there is load. One record's locks are in the service's order.
+                together = is_retryable(error) and len(live) > 1
+                if together or not (is_down(error) or is_retryable(error)):
+                    logger.info("a batch of %d failed (%s); going on one by one", len(live), type(error).__name__)
                     break
                 if is_down(error):
                     logger.warning("database away (%s); nothing is committed, trying again", type(error).__name__)

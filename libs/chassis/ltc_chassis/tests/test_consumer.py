@@ -264,6 +264,29 @@ async def test_a_batch_handler_gets_new_events_once_and_a_bad_one_is_parked_alon
     assert [row["reason"] for row in await parked()] == ["refused"]
 
 
+async def test_a_batch_that_meets_a_deadlock_is_not_tried_again_whole_but_goes_on_one_by_one(
+    deliver: Deliver, db: Database, parked: Parked
+) -> None:
+    """Each record takes two locks in the order of everybody else; two records in one transaction do not."""
+    batches: list[list[str]] = []
+    holder: list[object] = []
+    consumers = Consumers()
+
+    @consumers.on(Pinged)
+    async def handle(tx: Transaction, event: Pinged, _: Envelope) -> None:
+        if not holder or holder[-1] is not tx:
+            holder.append(tx)
+            batches.append([])
+        batches[-1].append(event.text)
+        if len(batches[-1]) > 1:
+            # As PostgreSQL answers whoever holds what the other waits for.
+            await tx.conn.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END $$")
+
+    await deliver.records(consumers, [ping(text) for text in "abc"])
+    assert batches == [["a", "b"], ["a"], ["b"], ["c"]]
+    assert await parked() == []
+
+
 def make_together(calls: list[list[str]]) -> Consumers:
     """Takes pings of a batch together and answers each."""
     consumers = Consumers()
