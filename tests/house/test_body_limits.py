@@ -18,6 +18,7 @@ LARGER = {
     ("delivery", "POST /v1/deliveries/{delivery_id}/proofs"): 5 * MB,  # a photo
     ("delivery", "POST /v1/surveys/{code}/asks/file"): MB + 64 * KB,  # a file of 1 MB
     ("billing", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
+    ("billing", "POST /v1/bank-statements"): 21 * MB,  # a file of 20 MB
     ("sales", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
     ("sales", "POST /v1/price-books/{code}/import"): 8 * MB,  # 20,000 rows
 }

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from ltc_chassis.app import Service, build
 
 from billing_svc import consumers, timers
-from billing_svc.api import credits, disputes, imports, invoices, ledger, payments, receivables
+from billing_svc.api import bank_statements, cash_application, credits, disputes, imports, invoices, ledger, payments, receivables
 from billing_svc.settings import Settings
 
 
@@ -19,12 +19,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 invoices.router,
                 credits.router,
                 disputes.router,
+                cash_application.router,
+                bank_statements.router,
                 payments.router,
                 ledger.router,
                 imports.router,
                 receivables.router,
             ],
             consumers=consumers.consumers,
-            timers=timers.TIMERS,
+            timers=[*timers.TIMERS, *timers.CASH],
         )
     )

@@ -1,9 +1,9 @@
 """Time in."""
 
 from ltc_chassis.db import Transaction
-from ltc_chassis.timers import Timer
+from ltc_chassis.timers import Errand, Timer
 
-from billing_svc.handlers import imports, invoices
+from billing_svc.handlers import bank_files, cash_application, imports, invoices
 
 
 async def mark_overdue(tx: Transaction) -> int:
@@ -17,3 +17,14 @@ async def import_rows(tx: Transaction) -> int:
 
 
 TIMERS = [Timer("mark-overdue", mark_overdue), Timer("import-rows", import_rows)]
+
+
+async def apply_payments(tx: Transaction) -> int:
+    """Payments of statements that are not booked yet."""
+    return await cash_application.apply_due(tx, limit=50)
+
+
+CASH: list[Timer | Errand] = [
+    Errand("import-bank-statements", bank_files.import_due),
+    Timer("apply-payments", apply_payments),
+]

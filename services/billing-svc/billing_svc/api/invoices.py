@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from billing_svc.domain.invoice import Invoice, PaymentState
 from billing_svc.domain.occasion import Cause, InvoiceLine
+from billing_svc.domain.reference import payment_reference
 from billing_svc.store import invoices as store
 
 router = make_router(prefix="/v1", tags=["invoices"])
@@ -22,12 +23,13 @@ NUMBER = r"^[A-Za-z0-9-]{1,64}$"
 class InvoiceView(BaseModel):
     """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates. `cause_id` is what it invoices.
 
-    While it is `disputed` nobody is reminded of it.
+    While it is `disputed` nobody is reminded of it. `payment_reference` is what the payer quotes (RF, ISO 11649).
     """
 
     id: UUID
     flow_id: UUID
     number: str
+    payment_reference: str
     state: Literal["draft", "final", "void"]
     payment_state: PaymentState
     overdue: bool
@@ -54,8 +56,10 @@ class InvoiceView(BaseModel):
 
     @classmethod
     def of(cls, invoice: Invoice, today: date) -> "InvoiceView":
-        given: dict[str, Any] = {name: getattr(invoice, name) for name in cls.model_fields if name != "overdue"}
-        return cls(**given, overdue=invoice.is_overdue(today))
+        given: dict[str, Any] = {
+            name: getattr(invoice, name) for name in cls.model_fields if name not in ("overdue", "payment_reference")
+        }
+        return cls(**given, payment_reference=payment_reference(invoice.number), overdue=invoice.is_overdue(today))
 
 
 @router.get("/invoices", dependencies=[scope("invoices:read")])

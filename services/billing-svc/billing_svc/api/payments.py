@@ -94,7 +94,7 @@ async def receive_payment(body: NewPayment, tx: Tx) -> PaymentView:
         method=body.method,
         reference=body.reference,
         received_on=body.received_on,
-        wanted=_wanted(body.allocations),
+        wanted=wanted_of(body.allocations),
     )
     return (await _views(tx.conn, [payment]))[0]
 
@@ -102,7 +102,7 @@ async def receive_payment(body: NewPayment, tx: Tx) -> PaymentView:
 @router.post("/payments/{payment_id}/allocations", dependencies=[scope("payments:write")])
 async def allocate_payment(payment_id: UUID, body: NewAllocations, tx: Tx) -> PaymentView:
     """Apply what is left of a payment. 409 when nothing is left or the invoice is paid; 400 and 404 as for a new payment."""
-    payment = await handlers.allocate_payment(tx, payment_id, _wanted(body.allocations))
+    payment = await handlers.allocate_payment(tx, payment_id, wanted_of(body.allocations))
     return (await _views(tx.conn, [payment]))[0]
 
 
@@ -124,7 +124,8 @@ async def _views(conn: Connection, payments: Sequence[Payment]) -> list[PaymentV
     return [PaymentView.of(payment, made.get(payment.id, [])) for payment in payments]
 
 
-def _wanted(allocations: Sequence[NewAllocation]) -> list[handlers.Wanted]:
+def wanted_of(allocations: Sequence[NewAllocation]) -> list[handlers.Wanted]:
+    """As the handlers take it."""
     return [
         handlers.Wanted(each.invoice_id, each.number, None if each.amount is None else Decimal(each.amount))
         for each in allocations

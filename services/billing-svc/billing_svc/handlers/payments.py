@@ -12,6 +12,7 @@ from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.money import Money
 
 from billing_svc.domain import payment as cash
+from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
 from billing_svc.handlers.journal import announce
 from billing_svc.store import invoices, ledger, payments
@@ -30,6 +31,13 @@ async def receive_payment(
     tx: Transaction, *, amount: Money, method: Method, reference: str, received_on: date | None, wanted: Sequence[Wanted]
 ) -> Payment:
     """Book money in, then apply it: as the payer says, else by the invoice numbers in the reference; the rest stays on account."""
+    payment = await book_payment(tx, amount=amount, method=method, reference=reference, received_on=received_on)
+    claims = await _claims(tx, wanted) if wanted else await _remitted(tx, payment)
+    return (await _settle(tx, payment, claims, on=payment.received_on))[0]
+
+
+async def book_payment(tx: Transaction, *, amount: Money, method: Method, reference: str, received_on: date | None) -> Payment:
+    """Book money in; all of it is credit on account."""
     payment, entry, events = cash.receive(
         payment_id=new_id(),
         amount=amount,
@@ -42,14 +50,18 @@ async def receive_payment(
     await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, payment_id=payment.id)
     for event in events:
         tx.emit(event, flow_id=None, sequence=payment.version)
-    claims = await _claims(tx, wanted) if wanted else await _remitted(tx, payment)
-    return await _settle(tx, payment, claims, on=payment.received_on)
+    return payment
+
+
+async def apply(tx: Transaction, payment: Payment, wanted: Sequence[Wanted], *, on: date) -> tuple[Payment, list[Invoice]]:
+    """Settle these invoices of a (locked) payment; with them as they are afterwards."""
+    return await _settle(tx, payment, await _claims(tx, wanted), on=on)
 
 
 async def allocate_payment(tx: Transaction, payment_id: UUID, wanted: Sequence[Wanted]) -> Payment:
     """Apply what is left of a payment, as of today: until now it was credit on account."""
     payment = await payments.get_payment_for_update(tx.conn, payment_id)
-    return await _settle(tx, payment, await _claims(tx, wanted), on=tx.now.date())
+    return (await _settle(tx, payment, await _claims(tx, wanted), on=tx.now.date()))[0]
 
 
 async def _claims(tx: Transaction, wanted: Sequence[Wanted]) -> list[Claim]:
@@ -84,7 +96,7 @@ async def _remitted(tx: Transaction, payment: Payment) -> list[Claim]:
     return [Claim(invoice) for invoice in named if cash.can_take(invoice, payment)]
 
 
-async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *, on: date) -> Payment:
+async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *, on: date) -> tuple[Payment, list[Invoice]]:
     payment, settlements = cash.allocate(payment, claims, on=on, now=tx.now)
     for made in settlements:
         invoice = made.invoice
@@ -96,4 +108,4 @@ async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *,
         announce(tx, invoice, made.events)
     if settlements:
         await payments.save_payment(tx.conn, payment)
-    return payment
+    return payment, [made.invoice for made in settlements]
