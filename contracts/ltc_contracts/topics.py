@@ -121,6 +121,10 @@ TOPICS: tuple[Topic, ...] = (
     _topic("billing", e.InvoiceCredited, "sales", "order"),
     _topic("billing", e.InvoiceDisputed),
     _topic("billing", e.InvoiceDisputeResolved),
+    _topic("billing", e.DunningStepTaken, "order"),
+    _topic("billing", e.DunningEnded, "order"),
+    _topic("billing", e.PaymentPromised),
+    _topic("billing", e.PaymentPromiseBroken),
     # Told by the systems around the suite.
     _topic("erp", e.ErpOrderPlaced, "order"),
     _topic("erp", e.ErpStockChanged, "order"),

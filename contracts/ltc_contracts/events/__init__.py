@@ -23,6 +23,7 @@ from ltc_contracts.events.delivery import (
     LineQuantity,
     ReturnedLine,
 )
+from ltc_contracts.events.dunning import DunningEnded, DunningStepTaken, PaymentPromiseBroken, PaymentPromised
 from ltc_contracts.events.erp import ErpCustomerChanged, ErpOrderPlaced, ErpStockChanged
 from ltc_contracts.events.lead import (
     CampaignSpendRecorded,
@@ -138,6 +139,8 @@ __all__ = [
     "DeliveryProgressed",
     "DeliveryPromised",
     "DeliveryReturned",
+    "DunningEnded",
+    "DunningStepTaken",
     "ErpCustomerChanged",
     "ErpOrderPlaced",
     "ErpStockChanged",
@@ -188,6 +191,8 @@ __all__ = [
     "OrderReleased",
     "OrderStalled",
     "PaymentAllocated",
+    "PaymentPromiseBroken",
+    "PaymentPromised",
     "PaymentReceived",
     "PaymentRefunded",
     "PersonErased",

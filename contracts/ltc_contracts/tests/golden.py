@@ -16,6 +16,7 @@ from ltc_contracts.money import Money
 from ltc_contracts.tests import (
     golden_claims,
     golden_deliveries,
+    golden_dunning,
     golden_leads,
     golden_orders,
     golden_production,
@@ -334,6 +335,7 @@ STEPS += golden_production.steps(ORDER, DELIVERY, FLOW, (uid(8, 11), uid(8, 12),
 STEPS += golden_surveys.steps(ORDER, DELIVERY, CUSTOMER.customer_id, FLOW, uid, START)
 STEPS += golden_subscriptions.steps(uid(2, 20), uid(5, 2), ORDER, CUSTOMER.customer_id, CONTRACT, FLOW, START)
 STEPS += golden_claims.steps(INVOICE, PAYMENT, ORDER, FLOW, uid, START)
+STEPS += golden_dunning.steps(INVOICE, ORDER, CUSTOMER.customer_id, FLOW, uid, START)
 
 
 def write() -> None:

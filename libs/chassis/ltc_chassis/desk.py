@@ -31,6 +31,16 @@ R = TypeVar("R")
 _MOST = 32
 # While one transaction waits for the database, another is prepared.
 _CLERKS = 2
+# More do not get to stand in line: they are told at once that there is no room, and ask again.
+_MOST_WAITING = 500
+# Who is together waits so long for what another transaction has locked; then each waits alone, and nobody for what others need.
+_LOCK_TIMEOUT = "200ms"
+
+
+class DeskBusy(DomainError):
+    """Too many requests of this kind wait already; repeat it a little later."""
+
+    kind = "unavailable"
 
 
 class AtADesk:
@@ -63,6 +73,7 @@ class _Queue(Generic[A, R]):
     db: Database
     waiting: deque[tuple[Asked[A], asyncio.Future[R]]] = field(default_factory=deque)
     clerks: set[asyncio.Task[None]] = field(default_factory=set)
+    alone: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class Desk(Generic[A, R]):
@@ -79,6 +90,8 @@ class Desk(Generic[A, R]):
             return _given(answer)
         desks: dict[Any, _Queue[A, R]] = request.app.state.desks
         queue = desks.setdefault(self, _Queue(request.app.state.runtime.db))
+        if len(queue.waiting) >= _MOST_WAITING:
+            raise DeskBusy(f"{_MOST_WAITING} requests wait already")
         answered: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         queue.waiting.append((Asked(item, _turn()), answered))
         if len(queue.clerks) < _CLERKS:
@@ -93,29 +106,37 @@ class Desk(Generic[A, R]):
             # Who came in the same moment is at the desk by the next one.
             await asyncio.sleep(0)
             turns = [queue.waiting.popleft() for _ in range(min(len(queue.waiting), _MOST))]
-            try:
-                # Who went away meanwhile is not served.
-                await self._decide(queue.db, [turn for turn in turns if not turn[1].done()])
-            finally:
-                for _, answered in turns:
-                    answered.cancel()
+            # Who went away meanwhile is not served.
+            turns = [turn for turn in turns if not turn[1].done()]
+            if turns and not await self._decide(queue.db, turns):
+                # Each alone and beside the clerk: one that waits for a lock keeps nobody else waiting.
+                for turn in turns:
+                    alone = asyncio.create_task(self._alone(queue.db, turn), context=contextvars.Context())
+                    queue.alone.add(alone)
+                    alone.add_done_callback(queue.alone.discard)
 
-    async def _decide(self, db: Database, turns: Sequence[tuple[Asked[A], asyncio.Future[R]]]) -> None:
-        if not turns:
-            return
+    async def _alone(self, db: Database, turn: tuple[Asked[A], asyncio.Future[R]]) -> None:
+        await self._decide(db, [turn])
+
+    async def _decide(self, db: Database, turns: Sequence[tuple[Asked[A], asyncio.Future[R]]]) -> bool:
+        """Whether everybody has an answer; False when nothing was done, and each is to be tried alone."""
         try:
             async with db.transaction() as tx:
+                if len(turns) > 1:
+                    await tx.conn.execute("SELECT set_config('lock_timeout', $1, true)", _LOCK_TIMEOUT)
                 answers = await self._work(tx, [asked for asked, _ in turns])
         except Exception as error:
             # While the database is away nobody knows whether it was committed: nothing may be done again unasked.
-            if len(turns) == 1 or is_down(error):
-                for _, answered in turns:
-                    if not answered.done():
-                        answered.set_exception(error)
-                return
-            for turn in turns:
-                await self._decide(db, [turn])
-            return
+            if len(turns) > 1 and not is_down(error):
+                return False
+            for _, answered in turns:
+                if not answered.done():
+                    answered.set_exception(error)
+            return True
+        except BaseException:
+            for _, answered in turns:
+                answered.cancel()
+            raise
         for (_, answered), answer in zip(turns, answers, strict=True):
             if answered.done():
                 continue
@@ -123,6 +144,7 @@ class Desk(Generic[A, R]):
                 answered.set_exception(answer)
             else:
                 answered.set_result(answer)
+        return True
 
 
 def _given(answer: R | DomainError) -> R:

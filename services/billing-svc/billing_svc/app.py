@@ -1,10 +1,22 @@
 """billing-svc: invoices, payments, the ledger."""
 
 from fastapi import FastAPI
+from ltc_chassis import letterhead
 from ltc_chassis.app import Service, build
 
 from billing_svc import consumers, timers
-from billing_svc.api import bank_statements, cash_application, credits, disputes, imports, invoices, ledger, payments, receivables
+from billing_svc.api import (
+    bank_statements,
+    cash_application,
+    credits,
+    disputes,
+    dunning,
+    imports,
+    invoices,
+    ledger,
+    payments,
+    receivables,
+)
 from billing_svc.settings import Settings
 
 
@@ -25,8 +37,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 ledger.router,
                 imports.router,
                 receivables.router,
+                dunning.router,
+                letterhead.routes(),
             ],
             consumers=consumers.consumers,
             timers=[*timers.TIMERS, *timers.CASH],
+            mails=True,
         )
     )

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Errand, Timer
 
-from billing_svc.handlers import bank_files, cash_application, imports, invoices
+from billing_svc.handlers import bank_files, cash_application, dunning, imports, invoices
 
 
 async def mark_overdue(tx: Transaction) -> int:
@@ -16,7 +16,17 @@ async def import_rows(tx: Transaction) -> int:
     return await imports.import_chunk(tx)
 
 
-TIMERS = [Timer("mark-overdue", mark_overdue), Timer("import-rows", import_rows)]
+async def take_dunning_steps(tx: Transaction) -> int:
+    """Steps of dunning whose day has come, each once per invoice."""
+    # One at a time: a letter is printed meanwhile, and who pays waits for the lock.
+    return await dunning.take_steps(tx, limit=1)
+
+
+TIMERS = [
+    Timer("mark-overdue", mark_overdue),
+    Timer("import-rows", import_rows),
+    Timer("dunning", take_dunning_steps, every=1.0),
+]
 
 
 async def apply_payments(tx: Transaction) -> int:

@@ -19,6 +19,8 @@ from ltc_contracts.events import (
     DeliveryProgressed,
     DeliveryPromised,
     DeliveryReturned,
+    DunningEnded,
+    DunningStepTaken,
     ErpCustomerChanged,
     ErpOrderPlaced,
     ErpStockChanged,
@@ -153,6 +155,18 @@ async def payment_allocated(tx: Transaction, event: PaymentAllocated, envelope: 
     """The customer owes less."""
     await credit.record_allocation(tx, event, envelope.id, envelope.occurred_at)
     await order_page.record(tx, event, envelope)
+
+
+@consumers.on(DunningStepTaken)
+async def dunning_step_taken(tx: Transaction, event: DunningStepTaken, envelope: Envelope) -> None:
+    """Further orders of the customer may have to wait."""
+    await credit.record_dunning(tx, event, envelope.sequence)
+
+
+@consumers.on(DunningEnded)
+async def dunning_ended(tx: Transaction, event: DunningEnded, envelope: Envelope) -> None:
+    """They need not wait any more."""
+    await credit.record_dunning(tx, event, envelope.sequence)
 
 
 @consumers.on(InvoiceCredited)

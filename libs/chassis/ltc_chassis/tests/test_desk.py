@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from ltc_contracts.errors import DomainError, NotFound
 
+from ltc_chassis import desk as desk_module
 from ltc_chassis.api import router as make_router
 from ltc_chassis.api import scope
 from ltc_chassis.db import Database, Transaction
@@ -16,6 +17,7 @@ from ltc_chassis.ids import new_id
 from ltc_chassis.tests.echo.app import Noted, create_app, take_note
 
 Sizes = list[int]
+LOCKED = new_id()
 
 
 def desk_of(sizes: Sizes) -> Desk[str, str]:
@@ -28,6 +30,10 @@ def desk_of(sizes: Sizes) -> Desk[str, str]:
             if each.item == "refused":
                 answers.append(NotFound("no"))
                 continue
+            if each.item == "locked":
+                await tx.conn.execute(
+                    "INSERT INTO note (id, flow_id, text, version, created_at) VALUES ($1, $1, 'mine', 1, now())", LOCKED
+                )
             with each.turn():
                 await take_note(tx, each.item, new_id(), Noted)
             answers.append(f"noted {each.item}")
@@ -99,3 +105,24 @@ async def test_an_idempotency_key_gets_the_first_answer_again(client: httpx.Asyn
 async def test_who_is_not_allowed_in_does_not_get_to_the_desk(client: httpx.AsyncClient, sizes: Sizes) -> None:
     assert (await client.post("/v1/desk/a", headers={"Authorization": ""})).status_code == 401
     assert sizes == []
+
+
+async def test_who_waits_for_a_lock_keeps_nobody_else_waiting(client: httpx.AsyncClient, db: Database) -> None:
+    async with db.connection() as holder, holder.transaction():
+        await holder.execute(
+            "INSERT INTO note (id, flow_id, text, version, created_at) VALUES ($1, $1, 'held', 1, now())", LOCKED
+        )
+        slow = asyncio.create_task(client.post("/v1/desk/locked"))
+        replies = await asyncio.gather(*(client.post(f"/v1/desk/{n:02}") for n in range(20)))
+        assert {reply.status_code for reply in replies} == {200}
+        assert not slow.done()
+        await holder.execute("DELETE FROM note WHERE id = $1", LOCKED)
+    assert (await slow).status_code == 200
+
+
+async def test_more_than_there_is_room_for_are_told_at_once(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "_MOST_WAITING", 1)
+    replies = await asyncio.gather(*(client.post(f"/v1/desk/{n:02}") for n in range(20)))
+    codes = [reply.status_code for reply in replies]
+    assert set(codes) == {200, 503}
+    assert replies[codes.index(503)].json()["type"] == "urn:ltc:problem:desk-busy"

@@ -281,6 +281,8 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *(f"subscription.{what}" for what in ("started", "renewed", "changed", "paused", "resumed", "order_lapsed", "ended")),
         "order.change_requested",  # what is wished counts when it is granted
         *("invoice.disputed", "invoice.dispute_resolved"),  # what is disputed is owed all the same
+        # What is reminded of, or promised, is owed already.
+        *("dunning.step_taken", "payment.promised", "payment.promise_broken"),
     }
     # Steps between stages. A new topic comes here only when it moves no flow from one stage to another.
     assert silent - with_money == {
@@ -292,7 +294,7 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
             "lead.recycled",
             "lead.released",
         ),
-        *("lead.scored", "lead.touched", "lead.unmerged", "person.erased", "activity.logged"),
+        *("lead.scored", "lead.touched", "lead.unmerged", "person.erased", "activity.logged", "dunning.ended"),
         *("nurture.enrolled", "nurture.step_sent", "nurture.ended", "opportunity.stage_changed"),
         *("subscription.cancelled", "subscription.cancellation_withdrawn"),
         *("order.cancellation_requested", "order.fulfilled", "order.released", "order.stalled", "erp.stock_changed"),

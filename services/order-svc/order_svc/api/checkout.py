@@ -116,5 +116,9 @@ async def check_out(body: CheckOut, caller: Buyer, request: Request, response: R
     if made.new:
         return OrderView.of(made.order, placement.lines, Axes())
     response.status_code = 200
+    # With an Idempotency-Key there is a transaction already: a second connection could be waited for by everybody at once.
+    own = getattr(request.state, "tx", None)
+    if own is not None:
+        return await view_of(own.conn, made.order)
     async with runtime_of(request).db.connection() as conn:
         return await view_of(conn, made.order)

@@ -15,12 +15,16 @@ from order_svc.domain.stock import Pick, Shelf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """What the decision rests on, read under locks. `fault` is what is wrong with the order, `wish` why a person wants it held."""
+    """What the decision rests on, read under locks. `dunned` are invoices whose dunning holds orders.
+
+    `fault` is what is wrong with the order, `wish` why a person wants it held.
+    """
 
     rule: PromiseRule
     account: Account | None
     exposure: Exposure
     shelves: Sequence[Shelf]
+    dunned: Sequence[str] = ()
     fault: str | None = None
     wish: str | None = None
 
@@ -39,7 +43,7 @@ def judge(order: Order, lines: tuple[Line, ...], grounds: Grounds) -> Verdict:
     if grounds.fault is not None:
         return Verdict(("validation",), f"validation: {grounds.fault}", ())
     against: dict[HoldReason, str] = {}
-    objection = credit.objection(grounds.account, grounds.exposure, order.gross)
+    objection = credit.objection(grounds.account, grounds.exposure, order.gross, dunned=grounds.dunned)
     if objection is not None and "credit" not in order.waived:
         against["credit"] = objection
     allocation = stock.allocate(lines, grounds.shelves)

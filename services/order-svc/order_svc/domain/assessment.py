@@ -115,6 +115,8 @@ class Facts:
     exposure: Exposure
     shelves: Sequence[Shelf]
     rule: PromiseRule
+    # Invoices whose dunning holds further orders, so that no more is ordered by a change either.
+    dunned: Sequence[str] = ()
 
 
 def resized(line: Line, quantity: Decimal) -> Line:
@@ -176,7 +178,8 @@ def assess(order: Order, wish: Wish, facts: Facts, now: datetime) -> Effects:
     more = gross - order.gross
     # A held order does not weigh on the credit yet: it must fit whole.
     checked = bool(after) and (held or more.amount > 0)
-    objection = credit.objection(facts.account, facts.exposure, gross if held else more) if checked else None
+    owed = gross if held else more
+    objection = credit.objection(facts.account, facts.exposure, owed, dunned=facts.dunned) if checked else None
     requested_on = wish.requested_on or order.requested_on
     return Effects(
         path=path,

@@ -1,6 +1,6 @@
 """Credit: what a customer may owe, and what they owe by now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -39,8 +39,13 @@ class Exposure:
         return self.receivables + self.uninvoiced
 
 
-def objection(account: Account | None, exposure: Exposure, gross: Money) -> str | None:
-    """Why an order of `gross` cannot be taken on credit (RULES 3): open + not yet invoiced + this order <= limit. None: it can."""
+def objection(account: Account | None, exposure: Exposure, gross: Money, *, dunned: Sequence[str] = ()) -> str | None:
+    """Why an order of `gross` cannot be taken on credit (RULES 3): open + not yet invoiced + this order <= limit. None: it can.
+
+    `dunned`: invoices whose dunning holds further orders, whatever the limit (RULES 5).
+    """
+    if dunned:
+        return f"payment of {', '.join(dunned)} is demanded"
     if account is None:
         return None
     if account.blocked:

@@ -196,6 +196,7 @@ async def _grounds(tx: Transaction, known: Known, order: Order, *, fault: str | 
         account=known.account,
         exposure=await _exposure(tx, known.account, order),
         shelves=known.shelves,
+        dunned=known.dunned,
         fault=fault,
         wish=wish,
     )

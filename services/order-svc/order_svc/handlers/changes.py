@@ -168,6 +168,7 @@ async def _facts(
         account=account,
         exposure=exposure,
         shelves=await read(tx.conn, skus),
+        dunned=await credit.list_dunned(tx.conn, order.customer.customer_id),
         rule=await placing.get_promise_rule(tx.conn, tx.now.date()),
     )
 

@@ -77,6 +77,7 @@ async def _together(tx: Transaction, asked: Mapping[int, Asked[Cart]]) -> dict[i
             rule=known.rule,
             account=known.accounts.get(placement.customer.customer_id),
             shelves=[shelf for shelf in shelves if shelf.sku in skus],
+            dunned=known.dunned.get(placement.customer.customer_id, ()),
         )
         made[place] = await acceptance.decide(tx, placement, grounds, flow_id=cart.flow_id, wish=cart.wish, by=cart.by)
         # The next cart finds what this one left.

@@ -6,7 +6,15 @@ from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_contracts.errors import VersionConflict
-from ltc_contracts.events import ErpCustomerChanged, InvoiceCredited, InvoiceIssued, PaymentAllocated, PaymentRefunded
+from ltc_contracts.events import (
+    DunningEnded,
+    DunningStepTaken,
+    ErpCustomerChanged,
+    InvoiceCredited,
+    InvoiceIssued,
+    PaymentAllocated,
+    PaymentRefunded,
+)
 from ltc_contracts.money import Money
 
 from order_svc.domain import credit as rules
@@ -136,3 +144,17 @@ async def record_customer(tx: Transaction, event: ErpCustomerChanged, at: dateti
         # Somebody made the first version at the same time: the event is tried again, and adds to it.
         raise VersionConflict(f"the credit of customer {event.customer_id}", account.version)
     await credit.ask_recheck(tx.conn, event.customer_id)
+
+
+async def record_dunning(tx: Transaction, event: DunningStepTaken | DunningEnded, version: int) -> None:
+    """Further orders of the customer wait for an invoice, or need not any more: those that are held are looked at again then."""
+    held = isinstance(event, DunningStepTaken)
+    if (isinstance(event, DunningStepTaken) and not event.hold_orders) or (
+        isinstance(event, DunningEnded) and not event.held_orders
+    ):
+        return
+    changed = await credit.save_dunning_hold(
+        tx.conn, event.invoice_id, event.customer_id, event.number, held=held, version=version
+    )
+    if changed and not held:
+        await credit.ask_recheck(tx.conn, event.customer_id, dunned=True)

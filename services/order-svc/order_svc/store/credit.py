@@ -171,8 +171,35 @@ async def add_to_receivable(
     return added is not None
 
 
-async def ask_recheck(conn: Connection, customer_id: UUID) -> None:
-    """This customer's held orders may fit now."""
+async def ask_recheck(conn: Connection, customer_id: UUID, *, dunned: bool = False) -> None:
+    """This customer's held orders may fit now. Without an account nothing but dunning (`dunned`) holds any."""
     await conn.execute(
-        "INSERT INTO recheck (customer_id) SELECT customer_id FROM credit_account WHERE customer_id = $1", customer_id
+        """
+        INSERT INTO recheck (customer_id)
+        SELECT $1 WHERE $2 OR EXISTS (SELECT 1 FROM credit_account WHERE customer_id = $1)
+        """,
+        customer_id,
+        dunned,
     )
+
+
+async def save_dunning_hold(
+    conn: Connection, invoice_id: UUID, customer_id: UUID, number: str, *, held: bool, version: int
+) -> bool:
+    """Whether further orders wait for an invoice; False when a later version of it was told already."""
+    saved = await conn.fetchval(
+        """
+        INSERT INTO dunning_hold AS known (invoice_id, customer_id, number, held, told_version) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (invoice_id) DO UPDATE SET held = excluded.held, told_version = excluded.told_version
+        WHERE known.told_version <= excluded.told_version
+        RETURNING true
+        """,
+        *(invoice_id, customer_id, number, held, version),
+    )
+    return bool(saved)
+
+
+async def list_dunned(conn: Connection, customer_id: UUID) -> list[str]:
+    """The invoices for which further orders of a customer wait."""
+    rows = await conn.fetch("SELECT number FROM dunning_hold WHERE customer_id = $1 AND held ORDER BY number", customer_id)
+    return [row["number"] for row in rows]

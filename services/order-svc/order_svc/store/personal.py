@@ -25,6 +25,7 @@ def _without_reason(column: str) -> str:
 
 TABLES: Mapping[str, Table] = {
     **CHASSIS,
+    "dunning_hold": Table(plain="invoice_id customer_id number held told_version"),
     "credit_account": Table(plain="customer_id version blocked limits payment_terms_days changed_at"),
     "credit_account_version": Table(
         rows="t.customer_id IN (SELECT o.customer_id FROM sales_order o WHERE o.flow_id = ANY(:flows))",

@@ -37,6 +37,7 @@ class Known:
     rule: PromiseRule
     account: Account | None
     shelves: list[Shelf]
+    dunned: Sequence[str] = ()
 
 
 async def find_placed(conn: Connection, placement: Placement) -> Placed | None:
@@ -77,6 +78,7 @@ async def draw_known(
                (SELECT lead_days FROM promise_rule WHERE valid_from <= $3 ORDER BY valid_from DESC LIMIT 1) AS lead_days,
                (SELECT array_agg(ROW(account.*)) FROM account) AS accounts,
                (SELECT array_agg(ROW(shelf.*)) FROM shelf) AS shelves,
+               (SELECT array_agg(number ORDER BY number) FROM dunning_hold WHERE customer_id = $1 AND held) AS dunned,
                (SELECT id FROM placed) AS placed_id, (SELECT number FROM placed) AS number,
                (SELECT fingerprint FROM placed) AS fingerprint
         """,
@@ -98,6 +100,7 @@ async def draw_known(
         rule=PromiseRule(lead_days=row["lead_days"]),
         account=accounts[0] if accounts else None,
         shelves=[shelf_of(*each) for each in row["shelves"] or ()],
+        dunned=row["dunned"] or (),
     )
 
 
@@ -109,6 +112,7 @@ class KnownTogether:
     rule: PromiseRule
     accounts: Mapping[UUID, Account]
     shelves: Sequence[Shelf]
+    dunned: Mapping[UUID, Sequence[str]]
     placed: Mapping[int, Placed]
 
 
@@ -134,6 +138,8 @@ async def draw_known_together(conn: Connection, placements: Sequence[Placement],
                (SELECT lead_days FROM promise_rule WHERE valid_from <= $5 ORDER BY valid_from DESC LIMIT 1) AS lead_days,
                (SELECT array_agg(ROW(account.*)) FROM account) AS accounts,
                (SELECT array_agg(ROW(shelf.*)) FROM shelf) AS shelves,
+               (SELECT array_agg(ROW(customer_id, number) ORDER BY number) FROM dunning_hold
+                WHERE customer_id = ANY($3::uuid[]) AND held) AS dunned,
                (SELECT array_agg(ROW(placed.*)) FROM placed) AS placed
         """,
         [placement.source for placement in placements],
@@ -146,11 +152,15 @@ async def draw_known_together(conn: Connection, placements: Sequence[Placement],
     if row["lead_days"] is None:
         raise NoPromiseRule(day)
     accounts = [account_of(*each) for each in row["accounts"] or ()]
+    dunned: dict[UUID, list[str]] = {}
+    for customer_id, number in row["dunned"] or ():
+        dunned.setdefault(customer_id, []).append(number)
     return KnownTogether(
         drawn=row["drawn"],
         rule=PromiseRule(lead_days=row["lead_days"]),
         accounts={account.customer_id: account for account in accounts},
         shelves=[shelf_of(*each) for each in row["shelves"] or ()],
+        dunned=dunned,
         placed={place - 1: Placed(order_id, number, fingerprint) for place, order_id, number, fingerprint in row["placed"] or ()},
     )
 
