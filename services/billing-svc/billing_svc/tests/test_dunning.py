@@ -247,15 +247,14 @@ async def test_a_letter_that_cannot_be_printed_keeps_no_other_waiting_and_is_tri
     other = completed(line("100.00", "1", "0", "19"))
     await tell(deliver, [other])
     clock.advance(days=35)
-    printed = handlers.print_letter
 
     async def jammed(*_: Any) -> bytes:
         raise PaperTookTooLong("the press is jammed")
 
-    monkeypatch.setattr(handlers, "print_letter", jammed)
+    monkeypatch.setattr("billing_svc.handlers.dunning.print_letter", jammed)
     await run_timer(DUNNING)
     assert [each["invoice_id"] == invoice["id"] for each in await steps(client)] == [False]
-    monkeypatch.setattr(handlers, "print_letter", printed)
+    monkeypatch.undo()
     clock.advance(days=1)
     await run_timer(DUNNING)
     assert [(each["step"], each["mailed"]) for each in await steps(client, invoice_id=invoice["id"])] == [("friendly", True)]
