@@ -49,6 +49,8 @@ class Credit:
     cause_id: UUID
     reason: str
     lines: tuple[Wanted, ...] | None
+    # A cent by which parts were rounded otherwise than what is left: beside the note of the same cause.
+    correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def _balanced(order: BilledOrder, fact: Fact, delivery_id: UUID) -> list[Step]:
         steps.append(Credit("change", fact.change_id, fact.reason, _wanted(less, _fewer(fact))))
     if less and isinstance(fact, DeliveryHandedOver) and known.returns:
         last = known.returns[-1]
-        steps.append(Credit("return", last.return_id, last.reason, _wanted(less, {})))
+        steps.append(Credit("return", last.return_id, last.reason, _wanted(less, {}), correction=True))
     if less and isinstance(fact, DeliveryReturned):
         back = {line.line_id: (line.net, line.quantity) for line in fact.lines}
         steps.append(Credit("return", fact.return_id, fact.reason, _wanted(less, back)))

@@ -40,7 +40,16 @@ async def credit_by_fact(tx: Transaction, credit: Credit, known: Sequence[Invoic
         invoice = locked[found.id]
         of_it = [note for note in notes if note.invoice_id == invoice.id]
         lines = documents.everything(invoice, of_it) if wanted is None else documents.lines_of(invoice, of_it, wanted)
-        await _credit(tx, invoice, of_it, lines, reason=credit.reason, cause=credit.cause, cause_id=credit.cause_id)
+        await _credit(
+            tx,
+            invoice,
+            of_it,
+            lines,
+            reason=credit.reason,
+            cause=credit.cause,
+            cause_id=credit.cause_id,
+            correction=credit.correction,
+        )
 
 
 async def _locked(tx: Transaction, invoice_ids: Sequence[UUID]) -> dict[UUID, Invoice]:
@@ -58,6 +67,7 @@ async def _credit(
     reason: str,
     cause: CreditCause,
     cause_id: UUID | None,
+    correction: bool = False,
 ) -> CreditNote:
     year = tx.now.year
     number = document_number(documents.SERIES, year, await invoices.draw_number(tx.conn, documents.SERIES, year))
@@ -73,7 +83,7 @@ async def _credit(
         now=tx.now,
     )
     note = made.note
-    await credits.insert_credit(tx.conn, note)
+    await credits.insert_credit(tx.conn, note, correction=correction)
     await invoices.save_invoice(tx.conn, made.invoice)
     for entry in made.entries:
         await ledger.insert_entry(

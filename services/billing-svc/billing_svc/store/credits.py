@@ -13,17 +13,18 @@ from billing_svc.domain.credit_note import CreditNote
 from billing_svc.domain.occasion import InvoiceLine
 
 
-async def insert_credit(conn: Connection, c: CreditNote) -> None:
+async def insert_credit(conn: Connection, c: CreditNote, *, correction: bool) -> None:
+    """`correction`: beside another note of the same cause on the same invoice; else there is one."""
     await conn.execute(
         """
         INSERT INTO credit_note (id, flow_id, number, invoice_id, invoice_number, order_id, cause, cause_id, customer, lines, taxes,
-                                 currency, net, tax, gross, released, reason, credited_on, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                                 currency, net, tax, gross, released, reason, credited_on, created_at, correction)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         """,
         *(c.id, c.flow_id, c.number, c.invoice_id, c.invoice_number, c.order_id, c.cause, c.cause_id),
         *(c.customer.model_dump(mode="json"), [line.model_dump(mode="json") for line in c.lines]),
         *([tax.model_dump(mode="json") for tax in c.taxes], c.gross.currency, c.net.amount, c.tax.amount, c.gross.amount),
-        *(c.released.amount, c.reason, c.credited_on, c.created_at),
+        *(c.released.amount, c.reason, c.credited_on, c.created_at, correction),
     )
 
 

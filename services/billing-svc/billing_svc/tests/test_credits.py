@@ -367,3 +367,24 @@ async def test_what_never_leads_to_an_invoice_holds_nothing_up(
     await tell(deliver, [came_back(lost, (whole, "1", "1")), order_changed(lost, [whole], [amended(whole, "1")])])
     await tell(deliver, [cancelled(new_id(), whole.net), promised(new_id())])
     assert await parked() == []
+
+
+async def test_the_cent_of_a_return_is_a_note_beside_the_one_of_the_return(deliver: Deliver, emitted: Emissions) -> None:
+    """Three pieces for 20.00 prepaid: two are handed over for 13.33, one comes back for 6.66, the third goes for 6.66."""
+    whole = line("10.00", "3", "33.33", "22")
+    order = confirmed(whole)
+    delivery = promised(order.order_id)
+    same: dict[str, Any] = {
+        "order_id": order.order_id,
+        "delivery_id": delivery.delivery_id,
+        "invoicing": "on_confirmation",
+    }
+    back = came_back(order.order_id, (whole, "1", "2"), invoicing="on_confirmation")
+    parts = [handed_over(part(whole, "2"), **same), handed_over(part(whole, "1", "1"), number=2, **same)]
+    await tell(deliver, [order, delivery, parts[0], back, parts[1]])
+    notes = await told(emitted, "invoice.credited", order.order_id)
+    assert [(note.net.amount, note.cause_id) for note in notes] == [
+        (Decimal("6.66"), back.return_id),
+        (Decimal("0.01"), back.return_id),
+    ]
+    assert await claimed(emitted, order.order_id) == Decimal("13.33")
