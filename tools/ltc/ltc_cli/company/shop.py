@@ -15,7 +15,7 @@ Way = Literal["by_invoice", "in_parcels", "prepaid", "sent_back", "cancelled", "
 PRICES = {"MUG": Decimal("12.90"), "SHIRT": Decimal("24.95"), "POSTER": Decimal("8.33"), "LAMP": Decimal("119.00")}
 # Taxed at 7 %, the others at 19 %.
 BOOKS = {"ATLAS": Decimal("39.90"), "NOVEL": Decimal("11.99"), "SCORE": Decimal("3.45")}
-_TIMEOUT = 150.0
+PATIENCE_S = 150.0
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ async def _at_once(_: float) -> None:
 class Shop:
     """Plays orders through the running suite. `rest` lets so many business days pass; without it nobody waits for anything.
 
-    `mixed` is the share of carts that have lines of two tax rates.
+    `mixed` is the share of carts that have lines of two tax rates; `patience_s` how long customers wait for what comes next.
     """
 
     def __init__(
@@ -76,12 +76,14 @@ class Shop:
         rest: Callable[[float], Awaitable[None]] = _at_once,
         *,
         mixed: float = 0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._suite = suite
         self._feed = feed
         self._dice = dice
         self._rest = rest
         self._mixed = mixed
+        self._patience_s = patience_s
 
     async def play(self, way: str) -> Bought:
         """From the cart to the end that the way (a `Way`, or one of a kind of shop that knows more) says."""
@@ -163,7 +165,7 @@ class Shop:
 
     async def wait(self, bought: Bought, topic: str, *, count: int = 1) -> Json:
         """The data of this order's event."""
-        return (await self._feed.wait(bought.flow_id, topic, count=count, timeout=_TIMEOUT)).data
+        return (await self._feed.wait(bought.flow_id, topic, count=count, timeout=self._patience_s)).data
 
     async def _send(self, bought: Bought, *, lines: list[Json] | None = None, may_lose: bool = False) -> str:
         delivery: str = (await self.wait(bought, "delivery.promised"))["delivery_id"]

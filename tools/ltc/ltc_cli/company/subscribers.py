@@ -8,12 +8,11 @@ from typing import Literal, get_args
 from uuid import UUID, uuid4
 
 from ltc_cli.company.feed import EventFeed
-from ltc_cli.company.shop import Bought
+from ltc_cli.company.shop import PATIENCE_S, Bought
 from ltc_cli.company.suite import Json, Refused, Suite
 
 Plan = Literal["subscribed", "subscribed_in_arrears", "subscribed_for_less"]
 PLANS: tuple[Plan, ...] = get_args(Plan)
-_TIMEOUT = 150.0
 # What is shown counts for its day, and a day may be a second.
 _ATTEMPTS = 40
 
@@ -47,10 +46,11 @@ def _line(sku: str, quantity: int, price: str, rate: str, number: int) -> Json:
 class Subscribers:
     """Plays subscriptions of a week's periods through the running suite."""
 
-    def __init__(self, suite: Suite, feed: EventFeed, dice: random.Random) -> None:
+    def __init__(self, suite: Suite, feed: EventFeed, dice: random.Random, *, patience_s: float = PATIENCE_S) -> None:
         self._suite = suite
         self._feed = feed
         self._dice = dice
+        self._patience_s = patience_s
 
     async def play(self, plan: Plan) -> Subscribed:
         """It starts, becomes more within a period, is renewed (and becomes less), and ends; all of its orders are paid."""
@@ -112,4 +112,4 @@ class Subscribers:
         await self._wait(order.flow_id, "order.closed")
 
     async def _wait(self, flow_id: UUID, topic: str, *, count: int = 1) -> Json:
-        return (await self._feed.wait(flow_id, topic, count=count, timeout=_TIMEOUT)).data
+        return (await self._feed.wait(flow_id, topic, count=count, timeout=self._patience_s)).data
