@@ -16,6 +16,7 @@ from billing_svc.api import (
     ledger,
     payments,
     receivables,
+    statements,
 )
 from billing_svc.settings import Settings
 
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 receivables.router,
                 dunning.router,
                 letterhead.routes(),
+                statements.router,
             ],
             consumers=consumers.consumers,
             timers=[*timers.TIMERS, *timers.CASH],

@@ -1,9 +1,8 @@
-"""HTTP out: ageing by customer, statements of account, and the cash that is expected."""
+"""HTTP out: ageing by customer, and the cash that is expected."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
@@ -11,19 +10,16 @@ from ltc_chassis.api import Conn, Now, Page, PageArgs, scope
 from ltc_chassis.api import router as make_router
 from ltc_chassis.connection import Connection
 from ltc_chassis.inputs import Day
-from ltc_contracts.errors import Invalid, NotFound
+from ltc_contracts.errors import NotFound
 from ltc_contracts.money import Money
 from pydantic import BaseModel
 
 from billing_svc.api.ledger import CurrencyAgeing, currency_ageing
 from billing_svc.domain import cash_forecast as forecasts
 from billing_svc.domain.cash_forecast import Expectation, OpenInvoice
-from billing_svc.domain.statement import Account, Movement, account_of
 from billing_svc.store import receivables as store
 
 router = make_router(prefix="/v1", tags=["receivables"])
-_MOST_LINES = 5000
-_LONGEST_DAYS = 3660
 Weeks = Annotated[int, Query(ge=1, le=104)]
 
 
@@ -32,42 +28,6 @@ class CustomerAgeing(BaseModel):
 
     customer_id: UUID
     currencies: list[CurrencyAgeing]
-
-
-class StatementLine(BaseModel):
-    """Above zero the customer owes more; `balance` is what is owed after it. `kind` is the ledger's."""
-
-    day: date
-    kind: str
-    number: str
-    reference: str | None
-    due_on: date | None
-    amount: Money
-    balance: Money
-    invoice_id: UUID
-
-
-class StatementAccount(BaseModel):
-    """opening + charged - settled = closing; the buckets of `ageing` add up to closing."""
-
-    currency: str
-    opening: Money
-    charged: Money
-    settled: Money
-    closing: Money
-    lines: list[StatementLine]
-    ageing: CurrencyAgeing | None
-
-
-class Statement(BaseModel):
-    """From the begin of `begin` to the end of `end`."""
-
-    customer_id: UUID
-    name: str
-    country: str
-    begin: date
-    end: date
-    accounts: list[StatementAccount]
 
 
 class ForecastWeek(BaseModel):
@@ -124,23 +84,6 @@ async def ageing_by_customer(conn: Conn, now: Now, page: PageArgs, as_of: Day | 
         for customer_id, each in groupby(rows, key=lambda row: row["customer_id"])
     ]
     return page.of(found, key=lambda view: view.customer_id)
-
-
-@router.get("/customers/{customer_id}/statement", dependencies=[scope("invoices:read")])
-async def get_statement(
-    customer_id: UUID,
-    conn: Conn,
-    now: Now,
-    begin: Annotated[Day | None, Query(alias="from")] = None,
-    end: Annotated[Day | None, Query(alias="to")] = None,
-) -> Statement:
-    """What a customer owed, what was added and settled from one day to another (default: the last 30 days), and what is owed then.
-
-    404: nothing was ever invoiced to them. 400: the days are the wrong way round, or there are more than 5,000 lines between them.
-    """
-    last = end or now.date()
-    first = begin or last - timedelta(days=30)
-    return await _statement(conn, customer_id, first, last)
 
 
 @router.get("/receivables/forecast", dependencies=[scope("invoices:read")])
@@ -202,59 +145,3 @@ async def _expected(conn: Connection, day: date, customer_id: UUID | None) -> li
         invoice = OpenInvoice(**fields)
         found.append((invoice, forecasts.expect(known, invoice.customer_id, invoice.due_on, day)))
     return found
-
-
-async def _statement(conn: Connection, customer_id: UUID, first: date, last: date) -> Statement:
-    if last < first:
-        raise Invalid("ends before it begins", field="to")
-    if (last - first).days > _LONGEST_DAYS:
-        raise Invalid(f"a statement is of at most {_LONGEST_DAYS} days", field="from")
-    customer = await store.get_customer_view(conn, customer_id)
-    if customer is None:
-        raise NotFound(f"nothing was invoiced to customer {customer_id}")
-    rows = await store.list_movements_view(conn, customer_id, first, last, _MOST_LINES + 1)
-    if len(rows) > _MOST_LINES:
-        raise Invalid(f"there are more than {_MOST_LINES} lines; ask for fewer days", field="from")
-    ages = await store.list_customer_ageing_view(conn, last, customer_id=customer_id, after=None, limit=1)
-    ageing = {row["currency"]: currency_ageing(row) for row in ages}
-    accounts = []
-    for row in await store.opening_view(conn, customer_id, first):
-        currency = row["currency"]
-        moved = [_movement(each) for each in rows if each["currency"] == currency]
-        account = account_of(Money.of(row["opening"], currency), moved)
-        if moved or account.opening.amount:
-            accounts.append(_account(account, ageing.get(currency)))
-    return Statement(
-        customer_id=customer_id, name=customer["name"], country=customer["country"], begin=first, end=last, accounts=accounts
-    )
-
-
-def _movement(row: Any) -> Movement:
-    fields = dict(row)
-    fields["amount"] = Money.of(fields["amount"], fields.pop("currency"))
-    return Movement(**fields)
-
-
-def _account(account: Account, ageing: CurrencyAgeing | None) -> StatementAccount:
-    lines: Sequence[StatementLine] = [
-        StatementLine(
-            day=line.movement.day,
-            kind=line.movement.kind,
-            number=line.movement.number,
-            reference=line.movement.reference,
-            due_on=line.movement.due_on,
-            amount=line.movement.amount,
-            balance=line.balance,
-            invoice_id=line.movement.invoice_id,
-        )
-        for line in account.lines
-    ]
-    return StatementAccount(
-        currency=account.opening.currency,
-        opening=account.opening,
-        charged=account.charged,
-        settled=account.settled,
-        closing=account.closing,
-        lines=list(lines),
-        ageing=ageing,
-    )

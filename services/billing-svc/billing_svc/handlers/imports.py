@@ -87,14 +87,19 @@ async def _take(tx: Transaction, rows: Sequence[Row], import_id: UUID) -> tuple[
 async def _take_receivables(tx: Transaction, rows: Sequence[Row], import_id: UUID) -> int:
     """Told again nothing happens, except that one that was open and is said to be settled by now is settled."""
     known = await imports.find_past_invoices(tx.conn, rows)
+    numbers = [past_invoice.number_of(row.system, row.number) for row in rows]
+    called = set(await invoices.get_ids_by_number(tx.conn, numbers))
     taken = 0
-    for row in rows:
+    for row, number in zip(rows, numbers, strict=True):
         key = (row.system, row.number)
         if key in known:
             before = known[key]
             past_invoice.require_same(row, (before.amount, before.issued_on, before.due_on))
             taken += await _settle_known(tx, row, before.invoice_id)
             continue
+        if number in called:
+            raise NumberTaken("another document is called the same here", field="number")
+        called.add(number)
         invoice = await _take_over(tx, row, import_id)
         known[key] = Known(invoice.id, row.amount, row.issued_on, row.due_on)
         taken += 1
@@ -102,9 +107,6 @@ async def _take_receivables(tx: Transaction, rows: Sequence[Row], import_id: UUI
 
 
 async def _take_over(tx: Transaction, row: Row, import_id: UUID) -> Invoice:
-    number = past_invoice.number_of(row.system, row.number)
-    if await invoices.get_ids_by_number(tx.conn, [number]):
-        raise NumberTaken("another document is called the same here", field="number")
     invoice, entry, events = past_invoice.take_over(row, invoice_id=new_id(), flow_id=new_id(), now=tx.now)
     await invoices.insert_invoice(tx.conn, invoice)
     await imports.insert_past_invoice(tx.conn, row, invoice.id, import_id)

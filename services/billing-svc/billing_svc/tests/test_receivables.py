@@ -1,5 +1,6 @@
 """Ageing by customer, statements of account and the forecast, over receivables that came by the importer and by delivery."""
 
+import io
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from ltc_chassis.testing import Deliver
 from ltc_chassis.timers import Timer
 from ltc_contracts.elsewhere import id_elsewhere
 from ltc_contracts.events import Customer
+from pypdf import PdfReader
 
 from billing_svc.consumers import consumers
 from billing_svc.tests.builders import completed, line, payment_body
@@ -125,3 +127,23 @@ async def test_what_cannot_be_asked_is_refused(client: httpx.AsyncClient, books:
     assert (await client.get(f"/v1/customers/{books}/statement", params=wrong)).json()["field"] == "to"
     long = {"from": "1990-01-01", "to": "2025-01-01"}
     assert (await client.get(f"/v1/customers/{books}/statement", params=long)).json()["field"] == "from"
+
+
+async def test_the_statement_on_paper_says_what_the_statement_says(client: httpx.AsyncClient, books: str) -> None:
+    span = {"from": "2025-11-05", "to": "2026-01-01"}
+    reply = await client.get(f"/v1/customers/{books}/statement.pdf", params=span)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/pdf"), reply.text
+    text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(reply.content)).pages)
+    for words in (
+        "Statement of account",
+        "EXT-3",
+        "CN-2026-000001",
+        "-200.00",
+        "300.00",
+        "5,000",
+        "1-30",
+        "Balance on 2026-01-01",
+    ):
+        assert words in text, words
+    nothing = await client.get(f"/v1/customers/{books}/statement.pdf", params={"from": "2025-01-01", "to": "2025-01-31"})
+    assert nothing.status_code == 200
