@@ -18,6 +18,7 @@ from billing_svc.api import (
     receivables,
     statements,
 )
+from billing_svc.api import credits, disputes, documents, imports, invoices, ledger, payments, receivables
 from billing_svc.settings import Settings
 
 
@@ -41,6 +42,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 dunning.router,
                 letterhead.routes(),
                 statements.router,
+                documents.router,
+                letterhead.routes(),
             ],
             consumers=consumers.consumers,
             timers=[*timers.TIMERS, *timers.CASH],
