@@ -124,6 +124,7 @@ PLAIN = frozenset(
         *("region", "roles", "rule_version", "segment", "segments", "skipped", "site", "sku", "source", "spend_source", "stage"),
         *("status", "waiting_for", "work_center", "step", "territory", "to_stage", "type", "medium"),
         *("choices", "question", "survey"),
+        *("account", "account_name", "account_number"),
     )
 )
 # Where the name alone does not tell: these are codes.

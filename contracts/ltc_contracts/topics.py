@@ -125,6 +125,8 @@ TOPICS: tuple[Topic, ...] = (
     _topic("billing", e.DunningEnded, "order"),
     _topic("billing", e.PaymentPromised),
     _topic("billing", e.PaymentPromiseBroken),
+    # Read by the company's ERP.
+    _topic("billing", e.JournalPosted),
     # Told by the systems around the suite.
     _topic("erp", e.ErpOrderPlaced, "order"),
     _topic("erp", e.ErpStockChanged, "order"),

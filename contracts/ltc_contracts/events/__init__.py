@@ -25,6 +25,7 @@ from ltc_contracts.events.delivery import (
 )
 from ltc_contracts.events.dunning import DunningEnded, DunningStepTaken, PaymentPromiseBroken, PaymentPromised
 from ltc_contracts.events.erp import ErpCustomerChanged, ErpOrderPlaced, ErpStockChanged
+from ltc_contracts.events.journal import JournalAccount, JournalPosted
 from ltc_contracts.events.lead import (
     CampaignSpendRecorded,
     LeadAssigned,
@@ -153,6 +154,8 @@ __all__ = [
     "InvoiceOverdue",
     "InvoicePaid",
     "JobState",
+    "JournalAccount",
+    "JournalPosted",
     "LeadAssigned",
     "LeadCaptured",
     "LeadChanged",

@@ -17,6 +17,7 @@ from ltc_contracts.tests import (
     golden_claims,
     golden_deliveries,
     golden_dunning,
+    golden_journal,
     golden_leads,
     golden_orders,
     golden_production,
@@ -50,6 +51,7 @@ LINES = (
     ),
 )  # fmt: skip
 OWNER = "Darcel Schlecht"
+STOPPED: dict[str, Any] = {"order_id": OTHER["order"], "number": "O-2026-000002", "reason": "project stopped"}
 DEAL: dict[str, Any] = {
     "account_id": CUSTOMER.customer_id, "pipeline": "default", "team": "South", "region": "south", "segment": "b2b",
     "campaign": "spring", "products": ("SUPPORT",),
@@ -165,14 +167,8 @@ STEPS: list[Step] = [
         ),
         "order", 8, FLOW, 2, "contract.signed",
     ),
-    (
-        e.OrderCancellationRequested(order_id=OTHER["order"], number="O-2026-000002", reason="project stopped"),
-        "order", 10, THIRD_FLOW, 3, None,
-    ),
-    (
-        e.OrderCancelled(order_id=OTHER["order"], number="O-2026-000002", reason="project stopped", net=NET),
-        "order", 10, THIRD_FLOW, 4, "delivery.cancelled",
-    ),
+    (e.OrderCancellationRequested(**STOPPED), "order", 10, THIRD_FLOW, 3, None),
+    (e.OrderCancelled(**STOPPED, net=NET), "order", 10, THIRD_FLOW, 4, "delivery.cancelled"),
     (e.OrderFulfilled(order_id=ORDER, number="O-2026-000001", delivery_id=DELIVERY), "order", 24, FLOW, 4, "delivery.completed"),
     (e.OrderClosed(order_id=ORDER, number="O-2026-000001", collected=GROSS), "order", 60, FLOW, 5, "invoice.paid"),
     (
@@ -336,6 +332,7 @@ STEPS += golden_surveys.steps(ORDER, DELIVERY, CUSTOMER.customer_id, FLOW, uid, 
 STEPS += golden_subscriptions.steps(uid(2, 20), uid(5, 2), ORDER, CUSTOMER.customer_id, CONTRACT, FLOW, START)
 STEPS += golden_claims.steps(INVOICE, PAYMENT, ORDER, FLOW, uid, START)
 STEPS += golden_dunning.steps(INVOICE, ORDER, CUSTOMER.customer_id, FLOW, uid, START)
+STEPS += golden_journal.steps(uid, START)
 
 
 def write() -> None:

@@ -19,6 +19,18 @@ from billing_svc.api import (
     statements,
 )
 from billing_svc.api import credits, disputes, documents, imports, invoices, ledger, payments, receivables
+    audit,
+    credits,
+    disputes,
+    imports,
+    invoices,
+    journal_exports,
+    ledger,
+    manual_entries,
+    payments,
+    periods,
+    receivables,
+)
 from billing_svc.settings import Settings
 
 
@@ -44,6 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 statements.router,
                 documents.router,
                 letterhead.routes(),
+                *(invoices.router, credits.router, disputes.router, payments.router, imports.router, receivables.router),
+                *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),
             ],
             consumers=consumers.consumers,
             timers=[*timers.TIMERS, *timers.CASH],

@@ -10,7 +10,7 @@ from ltc_chassis.api import router as make_router
 from ltc_contracts.money import minor_units, round_half_up
 from pydantic import BaseModel
 
-from billing_svc.domain.ledger import Account, Kind
+from billing_svc.domain.ledger import Kind
 from billing_svc.store import ledger as store
 
 router = make_router(prefix="/v1", tags=["ledger"])
@@ -26,7 +26,7 @@ _BUCKETS = {
 class AccountBalance(BaseModel):
     """`balance` is debit less credit."""
 
-    account: Account
+    account: str
     currency: str
     debit: str
     credit: str
@@ -49,22 +49,30 @@ class TrialBalance(BaseModel):
 
 
 class EntryLine(BaseModel):
-    account: Account
+    account: str
     currency: str
     debit: str
     credit: str
 
 
 class EntryView(BaseModel):
-    """`booked_on` is the day it counts for, `created_at` when it was written down."""
+    """`occurred_on` is the day it counts for, `booked_on` that in whose month it is booked: later where its own was closed.
+
+    `created_at` is when it was written down; `made_by` and `reason` are of an entry by hand.
+    """
 
     id: UUID
     booked_on: date
+    occurred_on: date
     kind: Kind
     flow_id: UUID | None
     invoice_id: UUID | None
     payment_id: UUID | None
     credit_id: UUID | None
+    made_by: str | None
+    reason: str | None
+    reverses: UUID | None
+    reversed_by: UUID | None
     lines: list[EntryLine]
     created_at: datetime
 
@@ -102,11 +110,16 @@ async def trial_balance(conn: Conn, now: Now, as_of: date | None = None) -> Tria
 
 @router.get("/ledger/entries", dependencies=[scope("ledger:read")])
 async def list_entries(
-    conn: Conn, page: PageArgs, flow_id: UUID | None = None, invoice_id: UUID | None = None, payment_id: UUID | None = None
+    conn: Conn,
+    page: PageArgs,
+    flow_id: UUID | None = None,
+    invoice_id: UUID | None = None,
+    payment_id: UUID | None = None,
+    kind: Kind | None = None,
 ) -> Page[EntryView]:
     """Double entries in the order they were written."""
     rows = await store.list_entries(
-        conn, flow_id=flow_id, invoice_id=invoice_id, payment_id=payment_id, after=page.after, limit=page.limit + 1
+        conn, flow_id=flow_id, invoice_id=invoice_id, payment_id=payment_id, kind=kind, after=page.after, limit=page.limit + 1
     )
     return page.of([EntryView(**dict(row)) for row in rows], key=lambda view: view.id)
 

@@ -6,16 +6,17 @@ from typing import Literal
 
 from ltc_contracts.money import Money
 
+# What the program books on. A company's chart has further accounts of its own, on which its accountants book.
 Account = Literal["receivable", "revenue", "tax", "cash", "unapplied_cash", "bad_debt", "refund"]
-# `credit`: a credit note. `release`: money that had settled what was taken back is on account again.
-Kind = Literal["invoice", "payment", "allocation", "credit", "release"]
+# `credit`: a credit note. `release`: money that had settled what was taken back is on account again. `manual`: by an accountant.
+Kind = Literal["invoice", "payment", "allocation", "credit", "release", "manual", "reversal"]
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One line of an entry; exactly one of debit and credit is above zero."""
+    """One line of an entry; exactly one of debit and credit is above zero. `account` is a code of the chart."""
 
-    account: Account
+    account: str
     debit: Money
     credit: Money
 
@@ -31,11 +32,12 @@ class Entry:
 
 def entry(kind: Kind, booked_on: date, *lines: tuple[Account, Money]) -> Entry:
     """Amounts above zero are debits, below zero credits; lines of nothing are left out."""
-    postings = []
-    for account, amount in lines:
-        nothing = Money.zero(amount.currency)
-        if amount.amount > 0:
-            postings.append(Posting(account, debit=amount, credit=nothing))
-        elif amount.amount < 0:
-            postings.append(Posting(account, debit=nothing, credit=-amount))
-    return Entry(kind, booked_on, tuple(postings))
+    return Entry(kind, booked_on, tuple(posting(account, amount) for account, amount in lines if amount.amount))
+
+
+def posting(account: str, amount: Money) -> Posting:
+    """A debit, or below zero a credit."""
+    nothing = Money.zero(amount.currency)
+    if amount.amount > 0:
+        return Posting(account, debit=amount, credit=nothing)
+    return Posting(account, debit=nothing, credit=-amount)

@@ -13,8 +13,8 @@ from billing_svc.domain.billed_order import Credit
 from billing_svc.domain.credit_note import CreditCause, CreditNote, NothingToCredit, Wanted
 from billing_svc.domain.invoice import Invoice, document_number
 from billing_svc.domain.occasion import InvoiceLine
-from billing_svc.handlers.journal import announce
-from billing_svc.store import credits, invoices, ledger, orders, payments
+from billing_svc.handlers.journal import announce, book
+from billing_svc.store import credits, invoices, orders, payments
 
 
 async def credit_by_hand(tx: Transaction, invoice_id: UUID, *, reason: str, wanted: Sequence[Wanted] | None) -> CreditNote:
@@ -86,9 +86,7 @@ async def _credit(
     await credits.insert_credit(tx.conn, note, correction=correction)
     await invoices.save_invoice(tx.conn, made.invoice)
     for entry in made.entries:
-        await ledger.insert_entry(
-            tx.conn, new_id(), entry, tx.now, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id
-        )
+        await book(tx, entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
     if note.released.amount:
         applied = await payments.list_applied_for_update(tx.conn, invoice.id)
         for payment, part in cash.release(applied, note.released, tx.now):

@@ -16,7 +16,8 @@ from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.past_invoice import NumberTaken
 from billing_svc.domain.payment import Claim
 from billing_svc.domain.rows import Layout, Reader, Refusal, Row, begin_of
-from billing_svc.store import imports, invoices, ledger, payments
+from billing_svc.handlers.journal import book
+from billing_svc.store import imports, invoices, payments
 from billing_svc.store.imports import Import, Known
 
 CHUNK = 200
@@ -110,7 +111,7 @@ async def _take_over(tx: Transaction, row: Row, import_id: UUID) -> Invoice:
     invoice, entry, events = past_invoice.take_over(row, invoice_id=new_id(), flow_id=new_id(), now=tx.now)
     await invoices.insert_invoice(tx.conn, invoice)
     await imports.insert_past_invoice(tx.conn, row, invoice.id, import_id)
-    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id)
+    await book(tx, entry, flow_id=invoice.flow_id, invoice_id=invoice.id)
     for event in events:
         tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version, occurred_at=begin_of(row.issued_on))
     if row.settled_on is not None:
@@ -143,16 +144,14 @@ async def _settle(tx: Transaction, row: Row, invoice: Invoice) -> None:
         now=tx.now,
     )
     await payments.insert_payment(tx.conn, payment)
-    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, payment_id=payment.id)
+    await book(tx, entry, payment_id=payment.id)
     for event in events:
         tx.emit(event, flow_id=None, sequence=payment.version, occurred_at=at)
     payment, settlements = cash.allocate(payment, [Claim(invoice)], on=row.settled_on, now=tx.now)
     for made in settlements:
         await invoices.save_invoice(tx.conn, made.invoice)
         await payments.insert_allocation(tx.conn, new_id(), payment.id, made, tx.now)
-        await ledger.insert_entry(
-            tx.conn, new_id(), made.entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id
-        )
+        await book(tx, made.entry, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id)
         for event in made.events:
             tx.emit(event, flow_id=invoice.flow_id, sequence=made.invoice.version, occurred_at=at)
     await payments.save_payment(tx.conn, payment)

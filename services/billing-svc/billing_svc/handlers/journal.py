@@ -9,8 +9,10 @@ from ltc_contracts.events import Event
 
 from billing_svc.domain import invoice as documents
 from billing_svc.domain.invoice import Invoice
+from billing_svc.domain.ledger import Entry
 from billing_svc.domain.occasion import Occasion
 from billing_svc.store import invoices, ledger
+from billing_svc.store.ledger import Origin
 
 
 async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None) -> Invoice | None:
@@ -26,9 +28,28 @@ async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None) -> In
     made = documents.issue(occasion, invoice_id=new_id(), flow_id=flow_id or new_id(), number=number, now=tx.now)
     invoice, entry, events = made
     await invoices.insert_invoice(tx.conn, invoice)
-    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id)
+    await book(tx, entry, flow_id=invoice.flow_id, invoice_id=invoice.id)
     announce(tx, invoice, events)
     return invoice
+
+
+async def book(
+    tx: Transaction,
+    entry: Entry,
+    *,
+    flow_id: UUID | None = None,
+    invoice_id: UUID | None = None,
+    payment_id: UUID | None = None,
+    credit_id: UUID | None = None,
+) -> None:
+    """Write down what a money event books. What counts for a day whose month is closed is booked on the first open day.
+
+    An entry of nothing is left out. Everything that the program books comes through here.
+    """
+    if not entry.postings:
+        return
+    of = Origin(flow_id=flow_id, invoice_id=invoice_id, payment_id=payment_id, credit_id=credit_id)
+    await ledger.insert_booking(tx.conn, new_id(), entry, tx.now, of)
 
 
 def announce(tx: Transaction, invoice: Invoice, events: Sequence[Event]) -> None:

@@ -14,8 +14,8 @@ from ltc_contracts.money import Money
 from billing_svc.domain import payment as cash
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
-from billing_svc.handlers.journal import announce
-from billing_svc.store import invoices, ledger, payments
+from billing_svc.handlers.journal import announce, book
+from billing_svc.store import invoices, payments
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ async def book_payment(tx: Transaction, *, amount: Money, method: Method, refere
         now=tx.now,
     )
     await payments.insert_payment(tx.conn, payment)
-    await ledger.insert_entry(tx.conn, new_id(), entry, tx.now, payment_id=payment.id)
+    await book(tx, entry, payment_id=payment.id)
     for event in events:
         tx.emit(event, flow_id=None, sequence=payment.version)
     return payment
@@ -102,9 +102,7 @@ async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *,
         invoice = made.invoice
         await invoices.save_invoice(tx.conn, invoice)
         await payments.insert_allocation(tx.conn, new_id(), payment.id, made, tx.now)
-        await ledger.insert_entry(
-            tx.conn, new_id(), made.entry, tx.now, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id
-        )
+        await book(tx, made.entry, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id)
         announce(tx, invoice, made.events)
     if settlements:
         await payments.save_payment(tx.conn, payment)

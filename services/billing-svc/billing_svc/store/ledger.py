@@ -1,44 +1,77 @@
 """SQL of the ledger, and of what is read from dated facts: trial balance and ageing."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from ltc_chassis.connection import Connection
+from ltc_contracts.errors import NotFound
+from ltc_contracts.money import Money
 
-from billing_svc.domain.ledger import Entry
+from billing_svc.domain.ledger import Entry, Posting
+from billing_svc.domain.manual_entry import Booked
 
 
-async def insert_entry(
-    conn: Connection,
-    entry_id: UUID,
-    entry: Entry,
-    now: datetime,
-    *,
-    flow_id: UUID | None = None,
-    invoice_id: UUID | None = None,
-    payment_id: UUID | None = None,
-    credit_id: UUID | None = None,
-) -> None:
-    """A double entry with its lines; the database refuses at commit what does not balance. An entry of nothing is left out."""
-    if not entry.postings:
-        return
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an entry comes from: a document or payment, or the accountant who made it and why."""
+
+    flow_id: UUID | None = None
+    invoice_id: UUID | None = None
+    payment_id: UUID | None = None
+    credit_id: UUID | None = None
+    made_by: str | None = None
+    reason: str | None = None
+    reverses: UUID | None = None
+
+
+async def insert_booking(conn: Connection, entry_id: UUID, entry: Entry, now: datetime, of: Origin) -> None:
+    """A double entry with its lines; the database refuses at commit what does not balance.
+
+    What the program books counts for its day and is in the books of the first open one; what is made by hand was told where it goes.
+    """
     await conn.execute(
         """
         WITH head AS (
-            INSERT INTO ledger_entry (id, booked_on, kind, flow_id, invoice_id, payment_id, credit_id, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8))
+            INSERT INTO ledger_entry (id, booked_on, occurred_on, kind, flow_id, invoice_id, payment_id, credit_id, created_at, made_by,
+                                      reason, reverses, lines)
+            VALUES ($1, CASE WHEN $9::text IS NULL THEN first_open_day($2) ELSE $2 END, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                    cardinality($12::text[])))
         INSERT INTO ledger_line (entry_id, position, account, currency, debit, credit)
         SELECT $1, line.position, line.account, line.currency, line.debit, line.credit
-        FROM unnest($9::text[], $10::text[], $11::numeric[], $12::numeric[])
+        FROM unnest($12::text[], $13::text[], $14::numeric[], $15::numeric[])
              WITH ORDINALITY AS line (account, currency, debit, credit, position)
         """,
-        *(entry_id, entry.booked_on, entry.kind, flow_id, invoice_id, payment_id, credit_id, now),
+        *(entry_id, entry.booked_on, entry.kind, of.flow_id, of.invoice_id, of.payment_id, of.credit_id, now),
+        *(of.made_by, of.reason, of.reverses),
         [posting.account for posting in entry.postings],
         [posting.debit.currency for posting in entry.postings],
         [posting.debit.amount for posting in entry.postings],
         [posting.credit.amount for posting in entry.postings],
     )
+
+
+async def get_booked_for_update(conn: Connection, entry_id: UUID) -> Booked:
+    """An entry with what a reversal needs; locked, so that two who reverse it wait for each other. Raises `NotFound`."""
+    row = await conn.fetchrow(
+        """
+        SELECT id, kind, booked_on FROM ledger_entry WHERE id = $1 FOR UPDATE
+        """,
+        entry_id,
+    )
+    if row is None:
+        raise NotFound(f"no entry {entry_id}")
+    lines = await conn.fetch(
+        "SELECT account, currency, debit, credit FROM ledger_line WHERE entry_id = $1 ORDER BY position", entry_id
+    )
+    postings = tuple(
+        Posting(line["account"], Money.of(line["debit"], line["currency"]), Money.of(line["credit"], line["currency"]))
+        for line in lines
+    )
+    # Whoever waited for the lock must see what the other one did.
+    reversed_by = await conn.fetchval("SELECT id FROM ledger_entry WHERE reverses = $1", entry_id)
+    return Booked(row["id"], row["kind"], row["booked_on"], postings, reversed_by)
 
 
 async def trial_balance_view(conn: Connection, as_of: date) -> list[Any]:
@@ -59,23 +92,43 @@ async def list_entries(
     flow_id: UUID | None,
     invoice_id: UUID | None,
     payment_id: UUID | None,
+    kind: str | None,
     after: UUID | None,
     limit: int,
 ) -> list[Any]:
     """In the order in which they were written."""
     return await conn.fetch(
         """
-        SELECT e.id, e.booked_on, e.kind, e.flow_id, e.invoice_id, e.payment_id, e.credit_id, e.created_at,
+        SELECT e.id, e.booked_on, e.occurred_on, e.kind, e.flow_id, e.invoice_id, e.payment_id, e.credit_id, e.created_at,
+               e.made_by, e.reason, e.reverses, (SELECT r.id FROM ledger_entry r WHERE r.reverses = e.id) AS reversed_by,
                (SELECT jsonb_agg(jsonb_build_object('account', l.account, 'currency', l.currency, 'debit', l.debit::text,
                                                     'credit', l.credit::text) ORDER BY l.position)
                 FROM ledger_line l WHERE l.entry_id = e.id) AS lines
         FROM ledger_entry e
         WHERE ($1::uuid IS NULL OR e.flow_id = $1) AND ($2::uuid IS NULL OR e.invoice_id = $2)
-          AND ($3::uuid IS NULL OR e.payment_id = $3) AND ($4::uuid IS NULL OR e.id > $4)
-        ORDER BY e.id LIMIT $5
+          AND ($3::uuid IS NULL OR e.payment_id = $3) AND ($4::text IS NULL OR e.kind = $4) AND ($5::uuid IS NULL OR e.id > $5)
+        ORDER BY e.id LIMIT $6
         """,
-        *(flow_id, invoice_id, payment_id, after, limit),
+        *(flow_id, invoice_id, payment_id, kind, after, limit),
     )
+
+
+async def entry_view(conn: Connection, entry_id: UUID) -> Any:
+    """One entry, as `list_entries` tells it. Raises `NotFound`."""
+    row = await conn.fetchrow(
+        """
+        SELECT e.id, e.booked_on, e.occurred_on, e.kind, e.flow_id, e.invoice_id, e.payment_id, e.credit_id, e.created_at,
+               e.made_by, e.reason, e.reverses, (SELECT r.id FROM ledger_entry r WHERE r.reverses = e.id) AS reversed_by,
+               (SELECT jsonb_agg(jsonb_build_object('account', l.account, 'currency', l.currency, 'debit', l.debit::text,
+                                                    'credit', l.credit::text) ORDER BY l.position)
+                FROM ledger_line l WHERE l.entry_id = e.id) AS lines
+        FROM ledger_entry e WHERE e.id = $1
+        """,
+        entry_id,
+    )
+    if row is None:
+        raise NotFound(f"no entry {entry_id}")
+    return row
 
 
 async def ageing_view(conn: Connection, as_of: date) -> list[Any]:

@@ -179,7 +179,11 @@ async def _book_one_side_only(db: Database) -> None:
     entry = new_id()
     async with db.transaction() as tx:
         await tx.conn.execute(
-            "INSERT INTO ledger_entry (id, booked_on, kind, created_at) VALUES ($1, now()::date, 'payment', now())", entry
+            """
+            INSERT INTO ledger_entry (id, booked_on, occurred_on, lines, kind, created_at)
+            VALUES ($1, now()::date, now()::date, 1, 'payment', now())
+            """,
+            entry,
         )
         await tx.conn.execute("INSERT INTO ledger_line VALUES ($1, 0, 'cash', 'EUR', 1, 0)", entry)
 
