@@ -6,22 +6,13 @@ from ltc_chassis.app import Service, build
 
 from billing_svc import consumers, timers
 from billing_svc.api import (
+    audit,
     bank_statements,
     cash_application,
     credits,
     disputes,
+    documents,
     dunning,
-    imports,
-    invoices,
-    ledger,
-    payments,
-    receivables,
-    statements,
-)
-from billing_svc.api import credits, disputes, documents, imports, invoices, ledger, payments, receivables
-    audit,
-    credits,
-    disputes,
     imports,
     invoices,
     journal_exports,
@@ -30,6 +21,7 @@ from billing_svc.api import credits, disputes, documents, imports, invoices, led
     payments,
     periods,
     receivables,
+    statements,
 )
 from billing_svc.settings import Settings
 
@@ -55,7 +47,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 letterhead.routes(),
                 statements.router,
                 documents.router,
-                letterhead.routes(),
                 *(invoices.router, credits.router, disputes.router, payments.router, imports.router, receivables.router),
                 *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),
             ],
