@@ -54,7 +54,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(SECONDS * 6 + 600)]
 @pytest.fixture
 async def noting(stack: Stack) -> AsyncIterator[NotingSuite]:
     """Calls the services, and remembers what they accepted."""
-    async with NotingSuite({name: stack.url(name) for name in SERVICES}, stack.token(), patience_s=90) as made:
+    async with NotingSuite({name: stack.url(name) for name in SERVICES}, stack.token(), patience_s=PATIENCE_S) as made:
         yield made
 
 
