@@ -176,7 +176,7 @@ async def _something(tx: Any, rng: random.Random) -> None:
         month = last or date(2025, 12, 1)
         if act == "close":
             month = (month + timedelta(days=32)).replace(day=1) if last else month
-        await periods.move_period(tx, month, act, reason="end of the month", by="test")  # type: ignore[arg-type] - one of the two
+        await periods.move_period(tx, month, "close" if act == "close" else "reopen", reason="end of the month", by="test")
 
 
 async def test_eight_writers_that_are_killed_leave_no_gap_and_no_double(

@@ -281,6 +281,7 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *(f"subscription.{what}" for what in ("started", "renewed", "changed", "paused", "resumed", "order_lapsed", "ended")),
         "order.change_requested",  # what is wished counts when it is granted
         *("invoice.disputed", "invoice.dispute_resolved"),  # what is disputed is owed all the same
+        "journal.posted",  # the books say again what documents and payments said
         # What is reminded of, or promised, is owed already.
         *("dunning.step_taken", "payment.promised", "payment.promise_broken"),
     }
