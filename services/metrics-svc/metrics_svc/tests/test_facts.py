@@ -302,7 +302,6 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         *("delivery.promised", "delivery.progressed", "delivery.cancelled", "delivery.failed", "delivery.change_decided"),
         *(f"production.{what}" for what in ("ordered", "changed", "cancelled", "completed", "failed")),
         "mes.production_progressed",
-        "journal.posted",
         *("survey.declined", "survey.expired"),  # no answer is what is missing of those asked
         *(f"ticket.{what}" for what in ("opened", "assigned", "responded", "escalated", "resolved", "reopened", "merged")),
     }
