@@ -8,6 +8,7 @@ from ltc_chassis.api import router as make_router
 
 from billing_svc.domain.document_print import Language
 from billing_svc.handlers import documents as handlers
+from billing_svc.handlers.documents import Syntax
 
 router = make_router(prefix="/v1", tags=["documents"])
 
@@ -30,7 +31,29 @@ async def get_credit_document(credit_id: UUID, conn: Conn, language: Language | 
     return _paper(*await handlers.print_credit(conn, credit_id, language))
 
 
+@router.get("/invoices/{invoice_id}/einvoice", dependencies=[scope("invoices:read")], response_class=Response)
+async def get_einvoice(invoice_id: UUID, conn: Conn, syntax: Syntax = "ubl") -> Response:
+    """The invoice of EN 16931, in UBL 2.1 or UN/CEFACT CII, by who is on the letterhead. The same bytes each time.
+
+    404: no such invoice. 409: a term that the norm asks for is not known; `missing` names all of them.
+    """
+    return _xml(*await handlers.write_invoice(conn, invoice_id, syntax))
+
+
+@router.get("/credits/{credit_id}/einvoice", dependencies=[scope("credits:read")], response_class=Response)
+async def get_ecredit(credit_id: UUID, conn: Conn, syntax: Syntax = "ubl") -> Response:
+    """The credit note of EN 16931, in UBL 2.1 or UN/CEFACT CII. 404, 409: as of an invoice."""
+    return _xml(*await handlers.write_credit(conn, credit_id, syntax))
+
+
 def _paper(pdf: bytes, number: str) -> Response:
+    return Response(pdf, media_type="application/pdf", headers=_headers(number, "pdf"))
+
+
+def _xml(xml: bytes, number: str) -> Response:
+    return Response(xml, media_type="application/xml", headers=_headers(number, "xml"))
+
+
+def _headers(number: str, ending: str) -> dict[str, str]:
     name = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "_" for each in number)
-    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"', "X-Content-Type-Options": "nosniff"}
-    return Response(pdf, media_type="application/pdf", headers=headers)
+    return {"Content-Disposition": f'inline; filename="{name}.{ending}"', "X-Content-Type-Options": "nosniff"}

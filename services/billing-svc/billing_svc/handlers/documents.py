@@ -1,6 +1,7 @@
-"""Invoices and credit notes on paper. Both never change, so each is printed anew and is the same to the byte."""
+"""Invoices and credit notes on paper and as e-invoices. Both never change, so each is made anew and is the same to the byte."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from ltc_chassis import letterhead
@@ -8,10 +9,14 @@ from ltc_chassis.connection import Connection
 from ltc_chassis.letterhead import Letterhead
 from ltc_chassis.paper import print_pdf
 
+from billing_svc.domain import cii, ubl
 from billing_svc.domain.document_print import Language, language_for, printable_credit, printable_invoice
+from billing_svc.domain.einvoice import Seller, of_credit, of_invoice, seller_of
 from billing_svc.store import credits, documents, invoices
 
 PACKAGE = "billing_svc"
+Syntax = Literal["ubl", "cii"]
+_WRITERS = {"ubl": ubl.write, "cii": cii.write}
 
 
 async def print_invoice(conn: Connection, invoice_id: UUID, language: Language | None) -> tuple[bytes, str]:
@@ -34,3 +39,23 @@ async def head_of(conn: Connection, made_at: datetime) -> Letterhead | None:
     """The letterhead of a document made then; a later one is not on it."""
     version = await documents.get_letterhead_version(conn, made_at)
     return None if version is None else await letterhead.load(conn, version)
+
+
+async def write_invoice(conn: Connection, invoice_id: UUID, syntax: Syntax) -> tuple[bytes, str]:
+    """The e-invoice in XML and its number. Raises `NotFound`, `EInvoiceIncomplete`."""
+    invoice = await invoices.get_invoice(conn, invoice_id)
+    return _WRITERS[syntax](of_invoice(invoice, await _seller(conn, invoice.created_at))), invoice.number
+
+
+async def write_credit(conn: Connection, credit_id: UUID, syntax: Syntax) -> tuple[bytes, str]:
+    """The credit note in XML and its number. Raises `NotFound`, `EInvoiceIncomplete`."""
+    note = await credits.get_credit(conn, credit_id)
+    return _WRITERS[syntax](of_credit(note, await _seller(conn, note.created_at))), note.number
+
+
+async def _seller(conn: Connection, made_at: datetime) -> Seller | None:
+    head = await head_of(conn, made_at)
+    if head is None:
+        return None
+    c = head.content
+    return seller_of(c.name, c.address, c.tax_id, c.registration, [(account.number, account.bic) for account in c.bank])
