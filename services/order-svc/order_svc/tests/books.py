@@ -1,9 +1,11 @@
 """What the model of order-svc keeps, and what follows from a change of an order, whoever decided it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 from ltc_contracts.events import Event, Line
@@ -18,11 +20,12 @@ from order_svc.domain.order import BOUND, Decision, Order, PromiseRule
 from order_svc.domain.order import Change as StateChange
 from order_svc.domain.process import Position
 from order_svc.domain.stock import Pick, Shelf
-from order_svc.tests.histories import PRICE, Told
+from order_svc.tests.news import PRICE, Pieces, Told
 
 RULE = PromiseRule(lead_days=14)
 
 
+@cache
 def money(amount: int) -> Money:
     return Money.of(amount, "EUR")
 
@@ -42,7 +45,7 @@ class Books:
         self.positions: dict[UUID, tuple[Position, int]] = {}
         self.inbox: dict[UUID, bool] = {}
         self.history: dict[UUID, tuple[StateChange, ...]] = {}
-        self.delivered: dict[UUID, tuple[UUID, int]] = {}
+        self.delivered: dict[UUID, tuple[UUID, str, int]] = {}
         self.changes: dict[UUID, Change] = {}
         self.assessed: dict[UUID, UUID] = {}
         self.paid: dict[UUID, tuple[UUID, int]] = {}
@@ -73,13 +76,17 @@ class Books:
 
     def collected(self, order_id: UUID) -> Money:
         """What is left of the money of an order's paid invoices."""
+        paid = {invoice: amount for invoice, (of, amount) in self.paid.items() if of == order_id}
+        sums = {invoice: Counter[str]() for invoice in paid}
+        for (invoice, kind, _), amount in self.entries.items() if paid else ():
+            if invoice in sums:
+                sums[invoice][kind] += amount
         total = 0
-        for invoice, (of, amount) in self.paid.items():
-            sums = {kind: sum(each for (about, what, _), each in self.entries.items() if (about, what) == (invoice, kind))
-                    for kind in ("issued", "credited", "refunded")}  # fmt: skip
-            left = min(amount, sums["issued"] - sums["credited"]) if sums["issued"] else amount
-            if of == order_id:
-                total += max(0, left - (max(0, self.open(invoice)) if sums["refunded"] else 0))
+        for invoice, amount in paid.items():
+            of = sums[invoice]
+            left = min(amount, of["issued"] - of["credited"]) if of["issued"] else amount
+            again = of["issued"] - of["allocated"] - of["credited"] + of["refunded"] if of["refunded"] else 0
+            total += max(0, left - max(0, again))
         return money(total)
 
     def _kept(self, order: Order) -> list[Shelf]:
@@ -124,7 +131,7 @@ class Books:
                 order.id,
                 order.external_ref,
                 getattr(event, "change_id", None),
-                int(sum(line.quantity for line in lines)),
+                tuple((line.sku, int(line.quantity)) for line in lines),
                 int(delta.amount),
             )
         )
@@ -143,31 +150,33 @@ class Books:
         if ended:
             self.picks[order.id] = tuple(ended)
 
-    def _hand_over(self, order: Order, handover_id: UUID, quantity: int, at: datetime, now: datetime) -> Decision:
+    def _hand_over(self, order: Order, handover_id: UUID, pieces: Pieces, at: datetime, now: datetime) -> Decision:
         if handover_id in self.delivered:
             return order, []
-        self.delivered[handover_id] = (order.id, quantity)
-        [line] = self.lines[order.id]
+        [(sku, quantity)] = pieces
+        self.delivered[handover_id] = (order.id, sku, quantity)
+        line = next(each for each in self.lines[order.id] if each.sku == sku)
         reserved = [pick for pick, state, _ in self.picks.get(order.id, ()) if state == "reserved"]
         for gone in stock.leaving(reserved, {line.line_id: Decimal(quantity)}):
             self.shelves[gone.sku] = stock.consume(self.shelves[gone.sku], gone.quantity, at)
-            self._take_off(order, gone.quantity)
+            self._take_off(order, gone)
             self.picks[order.id] = (*self.picks[order.id], (gone, "consumed", at))
-        percent = wishes.percent_of((line,), {line.line_id: Decimal(self._delivered(order))})
+        percent = wishes.percent_of(self.lines[order.id], self._by_line(order, self.handed(order.id)))
         return fulfilment.hand_over(order, money(quantity * PRICE), percent, now)
 
     def _fit(self, order: Order) -> None:
         reserved = [pick for pick, state, _ in self.picks.get(order.id, ()) if state == "reserved"]
-        [line] = self.lines[order.id]
-        for freed in stock.surplus(reserved, (line,), {line.line_id: Decimal(self._delivered(order))}):
+        gone = self._by_line(order, self.handed(order.id))
+        for freed in stock.surplus(reserved, self.lines[order.id], gone):
             self.shelves[freed.sku] = stock.release(self.shelves[freed.sku], freed.quantity)
-            self._take_off(order, freed.quantity)
+            self._take_off(order, freed)
 
-    def _take_off(self, order: Order, rest: Decimal) -> None:
+    def _take_off(self, order: Order, gone: Pick) -> None:
         """So much is not reserved any more."""
-        kept = []
+        kept, rest = [], gone.quantity
         for pick, state, at in self.picks[order.id]:
-            part = min(rest, pick.quantity) if state == "reserved" else Decimal(0)
+            mine = state == "reserved" and pick.line_id == gone.line_id
+            part = min(rest, pick.quantity) if mine else Decimal(0)
             rest -= part
             if pick.quantity > part:
                 kept.append((replace(pick, quantity=pick.quantity - part), state, at))
@@ -182,15 +191,29 @@ class Books:
             elif whole and before.state == "cancelling" != order.state:
                 self.changes[change.id] = wishes.move(change, "refused", now)
 
-    def _delivered(self, order: Order) -> int:
-        return sum(quantity for of, quantity in self.delivered.values() if of == order.id)
+    def handed(self, order_id: UUID) -> Counter[str]:
+        """What was handed over in all, by product."""
+        return self._moved(order_id, (1,))
+
+    def has(self, order_id: UUID) -> Counter[str]:
+        """What the customer has."""
+        return self._moved(order_id, (1, -1))
+
+    def _moved(self, order_id: UUID, signs: tuple[int, ...]) -> Counter[str]:
+        moved = Counter[str]()
+        for of, sku, quantity in self.delivered.values():
+            if of == order_id and (1 if quantity > 0 else -1) in signs:
+                moved[sku] += quantity
+        return moved
+
+    def _by_line(self, order: Order, pieces: Counter[str]) -> dict[UUID, Decimal]:
+        return {line.line_id: Decimal(max(0, pieces[line.sku])) for line in self.lines[order.id]}
 
     def _facts(self, order: Order) -> Facts:
         account, _ = self.accounts.get(order.customer.customer_id, (None, None))
-        [line] = self.lines[order.id]
         return Facts(
             lines=self.lines[order.id],
-            delivered={line.line_id: Decimal(self._delivered(order))},
+            delivered=self._by_line(order, self.has(order.id)),
             reserved={},
             account=account,
             exposure=self.exposure(order.customer.customer_id),

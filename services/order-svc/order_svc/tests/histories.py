@@ -5,133 +5,17 @@ crashes before a commit, after which everything comes again. It is driven by `ra
 does not know whether it talks to the model or to the service.
 """
 
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Literal
 from uuid import UUID
 
 from ltc_chassis.ids import new_id
 
 from order_svc.tests.builders import NOW
-
-Kind = Literal[
-    "counted",
-    "limit",
-    "promised",
-    "progressed",
-    "handed_over",
-    "decided",
-    "completed",
-    "cancelled",
-    "issued",
-    "allocated",
-    "paid",
-    "credited",
-    "refunded",
-]
-Verb = Literal["check_out", "fact", "cancel", "release", "hold", "assess", "confirm", "look_again", "tell_late"]
-SKUS = ("A", "B")
-PRICE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Cart:
-    """So many pieces at 100 each, without tax."""
-
-    ref: str
-    customer: UUID
-    sku: str
-    quantity: int
-    invoicing: Literal["on_delivery", "on_confirmation"]
-
-    @property
-    def amount(self) -> int:
-        return self.quantity * PRICE
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """An event for order-svc; the same id is the same event. `amount` is pieces, percent or money.
-
-    `yes`: a change is granted; a credit note is for a change.
-    """
-
-    kind: Kind
-    id: UUID
-    at: datetime
-    order_id: UUID | None = None
-    subject: UUID | None = None
-    sku: str = ""
-    amount: int = 0
-    yes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What reaches order-svc next. With `crash` it is killed before it commits. `quantity` is wished of the line; 0: cancel the rest."""
-
-    verb: Verb
-    now: datetime
-    crash: bool = False
-    cart: Cart | None = None
-    fact: Fact | None = None
-    order_id: UUID | None = None
-    quantity: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An event of order-svc; with lines: how many pieces they are. `amount` is the net, of a change the delta."""
-
-    topic: str
-    order_id: UUID
-    ref: str | None = None
-    change_id: UUID | None = None
-    quantity: int = 0
-    amount: int = 0
-
-
-@dataclass(slots=True)
-class Bill:
-    """An invoice, and what became of it."""
-
-    amount: int
-    allocated: int = 0
-    credited: int = 0
-    refunded: int = 0
-    paid: bool = False
-
-    @property
-    def open(self) -> int:
-        """Below zero: credit on account."""
-        return self.amount - self.allocated - self.credited + self.refunded
-
-
-@dataclass(slots=True)
-class Deal:
-    """What really became of an order, outside of order-svc: `quantity` is what is to be delivered, `handed` what was."""
-
-    cart: Cart
-    quantity: int = 0
-    handed: int = 0
-    handovers: int = 0
-    confirmed: bool = False
-    asked: bool = False
-    begun: bool = False
-    completed: bool = False
-    cancelled: bool = False
-    bills: dict[UUID, Bill] = field(default_factory=dict)
-    reduced: int = 0
-
-    @property
-    def paid(self) -> bool:
-        return bool(self.bills) and all(bill.paid for bill in self.bills.values())
-
-    @property
-    def open(self) -> bool:
-        return self.confirmed and not self.completed and not self.cancelled
+from order_svc.tests.news import PRICE, SKUS, Action, Bill, Cart, Deal, Fact, Kind, Pieces, Told, Verb, gross_of
 
 
 @dataclass(slots=True)
@@ -154,11 +38,11 @@ class Suite:
         """Actions; what order-svc told in answer is sent in."""
         random = self.random
         for customer in (new_id(), new_id()):
-            self.limits[customer] = random.choice([200, 500, 900])
+            self.limits[customer] = random.choice([250, 600, 1200, 2500])
             self._tell("limit", subject=customer, amount=self.limits[customer])
         for sku in SKUS:
             if random.random() < 0.8:
-                self._restock(sku, random.randint(1, 6))
+                self._restock(sku, random.randint(2, 8))
         for _ in range(length):
             self.now += timedelta(hours=random.choice([0, 1, 5, 60]))
             self._world_goes_on()
@@ -180,13 +64,14 @@ class Suite:
                     yield from self._do(self._deliver(again=0.1), crash=False)
             yield from self._do(Action("look_again", self.now), crash=False)
             for deal in self.deals.values():
-                if deal.open:
-                    self._hand_over(deal, deal.quantity - deal.handed)
+                for sku, quantity in deal.due.items() if deal.open else ():
+                    self._hand_over(deal, sku, quantity)
             if not (self.news or self.unheard):
                 return
 
     def _do(self, action: Action, *, crash: bool) -> Generator[Action, list[Told], None]:
-        told = yield Action(action.verb, action.now, crash, action.cart, action.fact, action.order_id, action.quantity)
+        given = (action.cart, action.fact, action.order_id, action.sku, action.quantity)
+        told = yield Action(action.verb, action.now, crash, *given)
         if crash:
             if action.fact is not None:
                 self.news.append(action.fact)
@@ -213,7 +98,8 @@ class Suite:
             return Action(verb, self.now, order_id=random.choice(known))
         if choice < 0.37:
             self.assessed.append(random.choice(known))
-            return Action("assess", self.now, order_id=self.assessed[-1], quantity=random.choice([0, 1, 2, 3, 5]))
+            sku = random.choice(["", *(sku for sku, _ in self.deals[self.assessed[-1]].cart.lines)])
+            return Action("assess", self.now, order_id=self.assessed[-1], sku=sku, quantity=random.choice([0, 1, 2, 3, 5]))
         if choice < 0.44 or not self.news:
             return Action(random.choice(["look_again", "tell_late"]), self.now)
         return self._deliver(again=0.25)
@@ -229,8 +115,7 @@ class Suite:
         return Cart(
             f"W-{len(self.carts)}",
             random.choice(list(self.limits)),
-            random.choice(SKUS),
-            random.randint(1, 3),
+            tuple((sku, random.randint(1, 3)) for sku in random.sample(SKUS, random.choice([1, 1, 2, 3]))),
             random.choice(["on_delivery", "on_delivery", "on_confirmation"]),
         )
 
@@ -243,11 +128,14 @@ class Suite:
             self._restock(self.random.choice(SKUS), self.random.randint(0, 3))
         elif choice < 0.85 and deals:
             deal = self.random.choice(deals)
-            if deal.open and deal.handed < deal.quantity:
+            if deal.has and deal.claimed == deal.ordered and self.random.random() < 0.25:
+                self._send_back(deal)
+            elif deal.open and deal.due:
                 if self.random.random() < 0.3:
                     self._begin(deal)
                 elif self.random.random() < 0.6:
-                    self._hand_over(deal, self.random.randint(1, deal.quantity - deal.handed))
+                    sku, quantity = self.random.choice(list(deal.due.items()))
+                    self._hand_over(deal, sku, self.random.randint(1, quantity))
         elif deals:
             self._pay(self.random.choice(deals))
 
@@ -259,83 +147,107 @@ class Suite:
         heard = self.unheard.pop(index)
         deal = self.deals[order_id]
         if heard.topic == "order.confirmed" and not deal.confirmed:
-            deal.confirmed, deal.quantity = True, heard.quantity
+            deal.confirmed, deal.ordered, deal.claimed = True, dict(heard.lines), dict(heard.lines)
             self._tell("promised", order_id)
             if deal.cart.invoicing == "on_confirmation":
-                self._invoice(deal, heard.quantity * PRICE)
+                self._invoice(deal, heard.lines)
         elif heard.topic == "order.change_requested" and heard.change_id is not None:
-            self._decide(deal, heard.change_id, heard.quantity)
+            self._decide(deal, heard.change_id, dict(heard.lines))
         elif heard.topic == "order.changed" and deal.cart.invoicing == "on_confirmation":
-            if heard.amount > 0:
-                self._invoice(deal, heard.amount)
-            else:
-                deal.reduced += self._credit(deal, -heard.amount, change=True)
+            after, before = dict(heard.lines), deal.claimed
+            more = tuple((sku, quantity - before.get(sku, 0)) for sku, quantity in after.items() if quantity > before.get(sku, 0))
+            less = tuple((sku, quantity - after.get(sku, 0)) for sku, quantity in before.items() if quantity > after.get(sku, 0))
+            deal.claimed = after
+            if more:
+                self._invoice(deal, more)
+            self._credit(deal, less, change=True)
+            deal.reduced += gross_of(less)
         elif heard.topic == "order.cancellation_requested":
             if not (deal.begun or deal.completed or deal.cancelled):
                 deal.cancelled = True
                 self._tell("cancelled", order_id)
         elif heard.topic == "order.cancelled":
-            self._credit(deal, sum(bill.amount - bill.credited for bill in deal.bills.values()))
+            self._credit(deal, tuple((sku, quantity) for bill in deal.bills.values() for sku, quantity in bill.left.items()))
 
     def _begin(self, deal: Deal) -> None:
         deal.begun = True
         self._tell("progressed", self._id(deal), amount=self.random.choice([0, 10, 60]))
 
-    def _hand_over(self, deal: Deal, pieces: int) -> None:
-        """A part, or the rest. Its pieces are off the shelf."""
+    def _hand_over(self, deal: Deal, sku: str, quantity: int) -> None:
+        """A part of a line, or the rest. Its pieces are off the shelf; those beyond the order replace what came back."""
         deal.begun, order_id = True, self._id(deal)
-        deal.handed += pieces
+        before, most = deal.handed[sku], deal.ordered[sku]
+        deal.handed[sku] += quantity
         deal.handovers += 1
-        self.pieces[deal.cart.sku] -= pieces
-        self._tell("handed_over", order_id, subject=new_id(), amount=pieces)
+        self.pieces[sku] -= quantity
+        self._tell("handed_over", order_id, subject=new_id(), pieces=((sku, quantity),))
         if deal.cart.invoicing == "on_delivery":
-            self._invoice(deal, pieces * PRICE)
+            self._invoice(deal, ((sku, quantity),))
+        elif deal.handed[sku] > most:
+            self._invoice(deal, ((sku, deal.handed[sku] - max(before, most)),))
         self._follow(deal)
 
+    def _send_back(self, deal: Deal) -> None:
+        """A part of a line comes back, for scrap, and is credited; while it is delivered still, perhaps to be replaced."""
+        sku, most = self.random.choice(list(deal.has.items()))
+        quantity = self.random.randint(1, most)
+        deal.back[sku] += quantity
+        if deal.open and self.random.random() < 0.8:
+            deal.again[sku] += quantity
+        self._tell("returned", self._id(deal), subject=new_id(), pieces=((sku, quantity),))
+        self._credit(deal, ((sku, quantity),))
+
     def _follow(self, deal: Deal) -> None:
-        if deal.handed < deal.quantity:
-            self._tell("progressed", self._id(deal), amount=deal.handed * 100 // deal.quantity)
+        if deal.due:
+            self._tell(
+                "progressed", self._id(deal), amount=deal.handed.total() * 100 // (deal.handed.total() + sum(deal.due.values()))
+            )
             return
         deal.completed = True
         self._tell("completed", self._id(deal), amount=deal.handovers)
 
-    def _decide(self, deal: Deal, change_id: UUID, quantity: int) -> None:
-        """Delivery answers a wish by what it has handed over by now; what came too late is refused."""
-        granted = deal.open and self.random.random() < 0.8
+    def _decide(self, deal: Deal, change_id: UUID, wished: dict[str, int]) -> None:
+        """Delivery answers a wish by what it has handed over by now; what came too late, or after something came back, is refused."""
+        granted = deal.open and not deal.back and self.random.random() < 0.8
         if granted:
-            deal.quantity = max(quantity, deal.handed)
-        self._tell("decided", self._id(deal), subject=change_id, amount=deal.handed, yes=granted)
-        if granted and deal.handed == deal.quantity:
+            kept = {sku: max(wished.get(sku, 0), deal.handed[sku]) for sku in {**deal.ordered, **wished}}
+            deal.ordered = {sku: quantity for sku, quantity in kept.items() if quantity}
+        self._tell("decided", self._id(deal), subject=change_id, pieces=tuple(deal.has.items()), yes=granted)
+        if granted and not deal.due:
             self._follow(deal)
 
-    def _invoice(self, deal: Deal, amount: int) -> None:
+    def _invoice(self, deal: Deal, pieces: Pieces) -> None:
         invoice_id = new_id()
-        deal.bills[invoice_id] = Bill(amount)
-        self._tell("issued", self._id(deal), subject=invoice_id, amount=amount)
+        deal.bills[invoice_id] = Bill(pieces, dict(pieces))
+        self._tell("issued", self._id(deal), subject=invoice_id, pieces=pieces)
 
-    def _credit(self, deal: Deal, amount: int, *, change: bool = False) -> int:
-        """Take back so much of what was invoiced, and give back what was paid of it; how much it was."""
-        rest = amount
+    def _credit(self, deal: Deal, pieces: Pieces, *, change: bool = False) -> None:
+        """Take back so much of what was invoiced, and give back what was paid of it, or keep it on account."""
+        rest = Counter[str]()
+        for sku, quantity in pieces:
+            rest[sku] += quantity
         for invoice_id, bill in deal.bills.items():
-            part = min(rest, bill.amount - bill.credited)
+            part = tuple((sku, min(rest[sku], left)) for sku, left in bill.left.items() if rest[sku] and left)
             if part:
-                rest -= part
-                bill.credited += part
-                self._tell("credited", self._id(deal), subject=invoice_id, amount=part, yes=change)
+                for sku, quantity in part:
+                    rest[sku] -= quantity
+                    bill.left[sku] -= quantity
+                bill.credited += gross_of(part)
+                self._tell("credited", self._id(deal), subject=invoice_id, pieces=part, yes=change)
             if bill.open < 0 and self.random.random() < 0.5:
                 # Else it stays as credit on account, and nothing is told of it.
                 back = -bill.open
                 bill.refunded += back
                 self._tell("refunded", self._id(deal), subject=invoice_id, amount=back)
             self._settle_bill(deal, invoice_id)
-        return amount - rest
+        assert not rest.total(), "more was credited than was invoiced"
 
     def _pay(self, deal: Deal) -> None:
         due = [(invoice_id, bill) for invoice_id, bill in deal.bills.items() if bill.open > 0]
         if not due or deal.cancelled:
             return
         invoice_id, bill = self.random.choice(due)
-        part = self.random.choice([PRICE, bill.open])
+        part = self.random.choice([min(PRICE, bill.open), bill.open])
         bill.allocated += part
         self._tell("allocated", self._id(deal), subject=invoice_id, amount=part)
         self._settle_bill(deal, invoice_id)
@@ -365,6 +277,7 @@ class Suite:
         sku: str = "",
         amount: int = 0,
         yes: bool = False,
+        pieces: Pieces = (),
     ) -> None:
         self.now += timedelta(seconds=1)  # no two things happen at the same moment
-        self.news.append(Fact(kind, new_id(), self.now, order_id, subject, sku, amount, yes))
+        self.news.append(Fact(kind, new_id(), self.now, order_id, subject, sku, amount, yes, pieces))

@@ -20,7 +20,7 @@ from order_svc.domain.placement import Placement
 from order_svc.domain.process import Policy
 from order_svc.domain.stock import Shelf
 from order_svc.tests.books import RULE, Books, money
-from order_svc.tests.histories import PRICE, Action, Cart, Fact, Told
+from order_svc.tests.news import GROSS, PRICE, Action, Cart, Fact, Told, gross_of, net_of
 
 TELL = Policy(timeout=timedelta(hours=72), attempts=3)
 CANCEL = Policy(timeout=timedelta(hours=72), attempts=2, action="cancel")
@@ -64,7 +64,7 @@ class Model(Books):
             if action.verb == "cancel":
                 self._cancel(order, "changed my mind", now)
             elif action.verb == "assess":
-                self._assess(order, self._wish(order, action.quantity), now)
+                self._assess(order, self._wish(order, action), now)
             elif action.verb == "confirm":
                 self._confirm(order, now)
             elif action.verb == "release":
@@ -75,29 +75,32 @@ class Model(Books):
     def _check_out(self, cart: Cart, now: datetime) -> None:
         if cart.ref in self.refs:
             return
-        line = Line(
-            line_id=new_id(),
-            sku=cart.sku,
-            description=cart.sku,
-            quantity=Decimal(cart.quantity),
-            unit_price=money(PRICE),
-            tax_rate=Decimal(0),
-            net=money(cart.amount),
+        lines = tuple(
+            Line(
+                line_id=new_id(),
+                sku=sku,
+                description=sku,
+                quantity=Decimal(quantity),
+                unit_price=money(PRICE),
+                tax_rate=Decimal(GROSS[sku] - PRICE),
+                net=money(quantity * PRICE),
+            )
+            for sku, quantity in cart.lines
         )
         placement = Placement(
             contract_id=new_id(),
             source="checkout",
             external_ref=cart.ref,
             customer=Customer(customer_id=cart.customer, name="Ada", country="DE"),
-            lines=(line,),
-            net=line.net,
+            lines=lines,
+            net=money(net_of(cart.lines)),
             payment_terms_days=0,
             invoicing=cart.invoicing,
         )
         assert placement.fault is None
         received, changes = rules.receive(placement, order_id=new_id(), flow_id=new_id(), number=f"O-{cart.ref}", now=now)
-        self.refs[cart.ref], self.lines[received.id] = received.id, (line,)
-        (order, decided), verdict = acceptance.decide(received, (line,), self._grounds(received), now)
+        self.refs[cart.ref], self.lines[received.id] = received.id, lines
+        (order, decided), verdict = acceptance.decide(received, lines, self._grounds(received), now)
         self._commit(order, [*changes, *decided])
         self._reserve(order, verdict.picks)
 
@@ -150,7 +153,11 @@ class Model(Books):
         if fact.kind == "progressed":
             return fulfilment.progress(order, Decimal(fact.amount), now, fact.at)
         if fact.kind == "handed_over" and fact.subject is not None:
-            return self._hand_over(order, fact.subject, fact.amount, fact.at, now)
+            return self._hand_over(order, fact.subject, fact.pieces, fact.at, now)
+        if fact.kind == "returned" and fact.subject is not None:
+            [(sku, quantity)] = fact.pieces
+            self.delivered[fact.subject] = (order.id, sku, -quantity)
+            return order, []
         if fact.kind == "completed":
             return fulfilment.fulfil(order, order.id, now, fact.at, handovers=fact.amount)
         if fact.kind == "cancelled":
@@ -159,14 +166,15 @@ class Model(Books):
         if fact.kind == "paid":
             self.paid[fact.subject] = (order.id, fact.amount)
             return fulfilment.settle(order, self.collected(order.id), now, fact.at)
-        self.entries[fact.subject, fact.kind, fact.id] = fact.amount
+        gross, net = money(gross_of(fact.pieces)), money(net_of(fact.pieces))
+        self.entries[fact.subject, fact.kind, fact.id] = int(gross.amount) or fact.amount
         order = fulfilment.recount(order, self.collected(order.id), now)
         if fact.kind in {"issued", "credited"}:
             self.debtors[fact.subject] = order.customer.customer_id
         if fact.kind == "issued":
-            return fulfilment.note_invoice(order, money(fact.amount), money(fact.amount), fact.at, now)
+            return fulfilment.note_invoice(order, gross, net, fact.at, now)
         if fact.kind == "credited":
-            return fulfilment.note_credit(order, money(fact.amount), money(fact.amount), now, for_change=fact.yes)
+            return fulfilment.note_credit(order, gross, net, now, for_change=fact.yes)
         return order, []
 
     def _tell_late(self, now: datetime) -> None:
@@ -181,13 +189,18 @@ class Model(Books):
             self.positions[order_id] = (position, attempt + 1)
             told = rules.touch(order, now)
             self.orders[order_id] = told
-            left = self._delivered(order) < sum(line.quantity for line in self.lines[order.id])
+            has = self.has(order_id)
+            left = any(has[line.sku] < line.quantity for line in self.lines[order.id])
             if attempt + 1 == policy.attempts and policy.action == "cancel" and "cancelling" in TRANSITIONS[order.state] and left:
                 self._cancel(told, "not paid", now)
 
-    def _wish(self, order: Order, quantity: int) -> Wish:
-        [line] = self.lines[order.id]
-        return Wish(kind="change", quantities={line.line_id: Decimal(quantity)}) if quantity else Wish(kind="cancel")
+    def _wish(self, order: Order, action: Action) -> Wish:
+        if not action.sku:
+            return Wish(kind="cancel")
+        line_id = next((line.line_id for line in self.lines[order.id] if line.sku == action.sku), new_id())
+        if not action.quantity:
+            return Wish(kind="change", dropped=(line_id,))
+        return Wish(kind="change", quantities={line_id: Decimal(action.quantity)})
 
     def _assess(self, order: Order, wish: Wish, now: datetime) -> Change:
         change = Change(
@@ -241,7 +254,7 @@ class Model(Books):
         self._tell(order, told)
 
     def _cancel(self, order: Order, reason: str, now: datetime) -> None:
-        if order.state not in ("confirmed", "in_progress") or not self._delivered(order):
+        if order.state not in ("confirmed", "in_progress") or not +self.has(order.id):
             self._save(order, cancellation.request_cancellation(order, reason, now))
             return
         if order.change is not None:
@@ -257,8 +270,8 @@ class Model(Books):
         if not wishes.expects(before, change):
             return
         if fact.yes:
-            [line] = self.lines[before.id]
-            delivered = {line.line_id: Decimal(fact.amount)}
+            there = dict(fact.pieces)
+            delivered = {line.line_id: Decimal(there[line.sku]) for line in self.lines[before.id] if line.sku in there}
             order, change, told = wishes.grant(before, change, delivered, now.date(), fact.at, now)
             self.lines[order.id] = told.lines
         else:

@@ -13,6 +13,7 @@ from ltc_chassis.arrived import Arrived
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Cause, Transaction
 from ltc_chassis.desk import Asked
+from ltc_chassis.ids import new_id
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.testing import Deliver, record_of
 from ltc_chassis.timers import run_until_idle
@@ -45,9 +46,11 @@ from order_svc.tests.builders import (
     progressed,
     promised,
     refunded,
+    returned,
     told_by_erp,
 )
-from order_svc.tests.histories import PRICE, Action, Cart, Fact, Suite, Told
+from order_svc.tests.histories import Suite
+from order_svc.tests.news import GROSS, PRICE, Action, Cart, Fact, Told, gross_of, net_of
 from order_svc.tests.rig import LOOK_AGAIN, TELL_LATE, Parked
 from order_svc.tests.test_histories import check
 
@@ -94,6 +97,9 @@ class Live:
         elif action.verb == "assess":
             wish = await self._wish(action)
             reply = await self.client.post(f"/v1/orders/{action.order_id}/assessments", json=wish)
+            if reply.status_code == 400:
+                assert "has no line" in reply.text
+                return
             assert reply.status_code == 201, reply.text
             self.assessed[UUID(reply.json()["order_id"])] = reply.json()["id"]
         elif action.verb == "confirm" and action.order_id is not None:
@@ -142,27 +148,29 @@ class Live:
         return Cause(action.fact.id, None) if action.fact is not None else None
 
     async def _wish(self, action: Action) -> dict[str, Any]:
-        if not action.quantity:
+        if not action.sku:
             return {"wish": "cancel", "reason": "because"}
-        [line] = (await self.client.get(f"/v1/orders/{action.order_id}")).json()["lines"]
-        quantities = [{"line_id": line["line_id"], "quantity": str(action.quantity)}]
+        lines = (await self.client.get(f"/v1/orders/{action.order_id}")).json()["lines"]
+        line_id = next((line["line_id"] for line in lines if line["sku"] == action.sku), str(new_id()))
+        if not action.quantity:
+            return {"wish": "change", "dropped": [line_id], "reason": "because"}
+        quantities = [{"line_id": line_id, "quantity": str(action.quantity)}]
         return {"wish": "change", "quantities": quantities, "reason": "because"}
 
     async def event_of(self, fact: Fact) -> Event:
         """What is told of an order's line names it."""
-        if fact.kind not in ("handed_over", "decided") or fact.order_id is None or fact.subject is None:
+        if fact.kind not in ("handed_over", "returned", "decided") or fact.order_id is None or fact.subject is None:
             return event_of(fact)
         async with self.runtime.db.connection() as conn:
-            [line] = (await store.list_lines(conn, [fact.order_id]))[fact.order_id]
+            lines = {line.sku: line for line in (await store.list_lines(conn, [fact.order_id]))[fact.order_id]}
+        # Delivery has no more lines than the order, but an answer to a change may come when the order is another one.
+        parts = [(lines[sku], str(quantity)) for sku, quantity in fact.pieces if sku in lines]
+        net = eur(str(net_of(fact.pieces)))
         if fact.kind == "handed_over":
-            return handed_over(
-                fact.order_id,
-                (line, str(fact.amount)),
-                handover_id=fact.subject,
-                handed_over_at=fact.at,
-                net=eur(str(fact.amount * PRICE)),
-            )
-        return decided(fact.order_id, fact.subject, (line, str(fact.amount)), granted=fact.yes)
+            return handed_over(fact.order_id, *parts, handover_id=fact.subject, handed_over_at=fact.at, net=net)
+        if fact.kind == "returned":
+            return returned(fact.order_id, *parts[0], return_id=fact.subject, net=net)
+        return decided(fact.order_id, fact.subject, *parts, granted=fact.yes)
 
     async def as_model(self) -> Books:
         """What the database holds, in the form in which the model is checked."""
@@ -175,8 +183,9 @@ class Live:
                 model.lines[order.id] = (await store.list_lines(conn, [order.id]))[order.id]
                 for change in await wishes.list_confirmed(conn, order.id, after=None, limit=100):
                     model.changes[change.id] = change
-            for row in await conn.fetch("SELECT fact_id, order_id, quantity FROM line_delivery"):
-                model.delivered[row["fact_id"]] = (row["order_id"], int(row["quantity"]))
+            for row in await conn.fetch("SELECT fact_id, order_id, line_id, quantity FROM line_delivery"):
+                sku = next(line.sku for line in model.lines[row["order_id"]] if line.line_id == row["line_id"])
+                model.delivered[row["fact_id"]] = (row["order_id"], sku, int(row["quantity"]))
             for row in await conn.fetch("SELECT order_id, step, since, attempt FROM order_process"):
                 model.positions[row["order_id"]] = (Position(row["step"], row["since"]), row["attempt"])
             picks = await conn.fetch(
@@ -216,23 +225,26 @@ def told_of(topic: str, data: dict[str, Any]) -> Told:
         UUID(data["order_id"]),
         data.get("external_ref"),
         UUID(data["change_id"]) if "change_id" in data else None,
-        int(sum(Decimal(line["quantity"]) for line in data.get("lines", ()))),
+        tuple((line["sku"], int(Decimal(line["quantity"]))) for line in data.get("lines", ())),
         int(Decimal(worth["amount"])),
     )
 
 
 def cart_of(cart: Cart) -> dict[str, Any]:
-    net = {"amount": f"{cart.amount}.00", "currency": "EUR"}
-    line = a_cart_line(
-        sku=cart.sku,
-        quantity=str(cart.quantity),
-        unit_price={"amount": "100.00", "currency": "EUR"},
-        discount_percent="0",
-        tax_rate="0",
-        net=net,
-    )
+    lines = [
+        a_cart_line(
+            sku=sku,
+            quantity=str(quantity),
+            unit_price={"amount": f"{PRICE}.00", "currency": "EUR"},
+            discount_percent="0",
+            tax_rate=str(GROSS[sku] - PRICE),
+            net={"amount": f"{quantity * PRICE}.00", "currency": "EUR"},
+        )
+        for sku, quantity in cart.lines
+    ]
+    net = {"amount": f"{net_of(cart.lines)}.00", "currency": "EUR"}
     customer = {"customer_id": str(cart.customer)}
-    return a_cart(cart.ref, customer=customer, lines=[line], net=net, invoicing=cart.invoicing)
+    return a_cart(cart.ref, customer=customer, lines=lines, net=net, invoicing=cart.invoicing)
 
 
 def event_of(fact: Fact) -> Event:
@@ -252,14 +264,15 @@ def event_of(fact: Fact) -> Event:
     if fact.kind == "cancelled":
         return cancelled(fact.order_id)
     assert fact.subject is not None
+    gross, net = f"{gross_of(fact.pieces)}.00", f"{net_of(fact.pieces)}.00"
     if fact.kind == "issued":
-        return issued(fact.order_id, amount, amount, invoice_id=fact.subject)
+        return issued(fact.order_id, gross, net, invoice_id=fact.subject)
     if fact.kind == "allocated":
         return allocated(fact.order_id, fact.subject, amount)
     if fact.kind == "paid":
         return paid(fact.order_id, invoice_id=fact.subject, gross=eur(amount))
     if fact.kind == "credited":
-        return credited(fact.order_id, fact.subject, amount, amount, cause="change" if fact.yes else None)
+        return credited(fact.order_id, fact.subject, gross, net, cause="change" if fact.yes else None)
     return refunded(fact.order_id, fact.subject, amount)
 
 
