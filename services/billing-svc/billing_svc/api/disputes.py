@@ -74,9 +74,12 @@ async def open_dispute(invoice_id: UUID, body: NewDispute, tx: Tx, caller: Write
     return DisputeView.of(dispute)
 
 
-@router.post("/disputes/{dispute_id}/uphold")
+@router.post("/disputes/{dispute_id}/uphold", dependencies=[scope("credits:write")])
 async def uphold_dispute(dispute_id: UUID, body: Upholding, tx: Tx, caller: Writer) -> DisputeView:
-    """The customer is right: a credit note is made of it. 400 as for a credit note; 409: resolved already, nothing left to credit."""
+    """The customer is right: a credit note is made of it, which needs the right to credit as well.
+
+    400: as for a credit note, or more than is disputed. 409: resolved already, nothing left to credit.
+    """
     invoice_id = (await store.get_dispute(tx.conn, dispute_id)).invoice_id
     wanted = None if body.lines is None else await wanted_lines(tx.conn, invoice_id, body.lines)
     return DisputeView.of(

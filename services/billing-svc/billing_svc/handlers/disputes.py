@@ -40,6 +40,8 @@ async def uphold_dispute(
     if wanted is None and not dispute.whole:
         raise Invalid(f"of {dispute.number} only {dispute.amount} are disputed: name the lines to credit", field="lines")
     note = await credits.credit_by_hand(tx, dispute.invoice_id, reason=resolution, wanted=wanted)
+    if dispute.amount < note.gross:
+        raise Invalid(f"{note.gross} are more than the {dispute.amount} that are disputed", field="lines")
     return await _resolve(tx, dispute_id, "upheld", credit_id=note.id, resolution=resolution, by=by)
 
 

@@ -16,9 +16,15 @@ from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.past_invoice import NumberTaken
 from billing_svc.domain.payment import Claim
 from billing_svc.domain.rows import Layout, Reader, Refusal, Row, begin_of
+from billing_svc.handlers import disputes
 from billing_svc.handlers.journal import book
 from billing_svc.store import imports, invoices, payments
+from billing_svc.store.disputes import list_disputes
 from billing_svc.store.imports import Import, Known
+
+_BY = "import"
+_DISPUTED = "in dispute in the system it was taken over from"
+_SETTLED = "settled in the system it was taken over from"
 
 CHUNK = 200
 
@@ -116,6 +122,9 @@ async def _take_over(tx: Transaction, row: Row, import_id: UUID) -> Invoice:
         tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version, occurred_at=begin_of(row.issued_on))
     if row.settled_on is not None:
         await _settle(tx, row, invoice)
+    elif row.disputed and invoice.open.amount:
+        # Nobody is reminded here of what is in dispute there.
+        await disputes.open_dispute(tx, invoice.id, category="other", amount=None, reason=_DISPUTED, by=_BY)
     return invoice
 
 
@@ -126,6 +135,10 @@ async def _settle_known(tx: Transaction, row: Row, invoice_id: UUID) -> bool:
     # What was paid or taken back here since is what counts.
     if invoice.state != "final" or invoice.open != invoice.gross:
         return False
+    if invoice.disputed:
+        for dispute in await list_disputes(tx.conn, invoice_id=invoice_id, state="open", after=None, limit=1):
+            await disputes.reject_dispute(tx, dispute.id, resolution=_SETTLED, by=_BY)
+        invoice = (await invoices.get_invoices_for_update(tx.conn, [invoice_id]))[invoice_id]
     await _settle(tx, row, invoice)
     return True
 

@@ -74,6 +74,9 @@ async def test_an_upheld_dispute_is_a_credit_note(client: httpx.AsyncClient, emi
     assert (nothing_named.status_code, nothing_named.json()["field"]) == (400, "lines")
     too_much = {"resolution": "true", "lines": [{"line_id": invoice["lines"][0]["line_id"], "net": "100.01"}]}
     assert (await client.post(uphold, json=too_much)).status_code == 400
+    # 17.00 net are 20.23 gross.
+    more_than_disputed = {"resolution": "true", "lines": [{"line_id": invoice["lines"][0]["line_id"], "net": "17.00"}]}
+    assert (await client.post(uphold, json=more_than_disputed)).json()["field"] == "lines"
     assert (await shown(client, invoice))["disputed"] is True
     agreed = {"resolution": "true", "lines": [{"line_id": invoice["lines"][0]["line_id"], "net": "10.00"}]}
     upheld = (await client.post(uphold, json=agreed)).json()

@@ -100,6 +100,20 @@ async def test_sent_again_nothing_doubles_but_what_is_settled_by_now_is_settled(
     assert [total["balance"] for total in trial["totals"]] == ["0.00"]
 
 
+async def test_what_is_in_dispute_there_is_in_dispute_here_until_it_is_settled(
+    client: httpx.AsyncClient, run_timer: Run, emitted: Emissions
+) -> None:
+    row = "3,C1,2025-10-01,2025-10-31,,20.00,Yes"
+    assert counts((await taken(client, run_timer, [row]))[0]) == (1, 0, 0)
+    assert await run_timer(OVERDUE) == 0
+    [invoice] = (await client.get("/v1/invoices")).json()["items"]
+    assert invoice["disputed"] is True
+    assert counts((await taken(client, run_timer, ["3,C1,2025-10-01,2025-10-31,2025-12-01,20.00,Yes"]))[0]) == (1, 0, 0)
+    [invoice] = (await client.get("/v1/invoices")).json()["items"]
+    assert (invoice["disputed"], invoice["payment_state"]) == (False, "paid")
+    assert [each.topic for each in await emitted() if "dispute" in each.topic] == ["invoice.disputed", "invoice.dispute_resolved"]
+
+
 async def test_each_refused_row_is_named_and_the_others_are_taken(client: httpx.AsyncClient, run_timer: Run) -> None:
     rows = [
         "A1,C,2025-10-01,2025-10-31,,10.00,No",
