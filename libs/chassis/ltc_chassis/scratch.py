@@ -168,7 +168,7 @@ async def _read_template(conn: DirectConnection, name: str) -> _Template:
     # Names of our own migrations: nothing here comes from outside.
     for table in [row["relname"] for row in await conn.fetch(_TABLES)]:
         look = f"SELECT '{table}' AS name, pg_total_relation_size('\"{table}\"') AS size WHERE "
-        if rows := await conn.fetch(f'SELECT * FROM "{table}"'):  # noqa: S608
+        if rows := await conn.fetch(f'SELECT * FROM "{table}"'):  # noqa: S608 - a name of the catalogue
             seeds[table] = rows
             content = await conn.fetchval("SELECT " + _CONTENT.format(table=table))
             looks.append(f"{look}{_CONTENT.format(table=table)} IS DISTINCT FROM '{content}'")
@@ -176,9 +176,9 @@ async def _read_template(conn: DirectConnection, name: str) -> _Template:
             looks.append(f'{look}EXISTS (SELECT FROM "{table}")')
     sequences: dict[str, str] = {}
     for sequence in [row["relname"] for row in await conn.fetch(_SEQUENCES)]:
-        value, called = await conn.fetchrow(f'SELECT last_value, is_called FROM "{sequence}"') or (1, False)  # noqa: S608
+        value, called = await conn.fetchrow(f'SELECT last_value, is_called FROM "{sequence}"') or (1, False)  # noqa: S608 - as above
         sequences[sequence] = f"SELECT setval('\"{sequence}\"', {value}, {called})"
-        looks.append(f"SELECT '{sequence}', 0 FROM \"{sequence}\" WHERE (last_value, is_called) <> ({value}, {called})")  # noqa: S608
+        looks.append(f"SELECT '{sequence}', 0 FROM \"{sequence}\" WHERE (last_value, is_called) <> ({value}, {called})")  # noqa: S608 - and its numbers
     return _Template(name, await conn.fetchval(_SHAPE), " UNION ALL ".join(looks), seeds, sequences)
 
 
@@ -196,7 +196,7 @@ async def _sweep(conn: DirectConnection, template: _Template, kept: Collection[i
         return True
     # Neither foreign keys nor triggers (append-only tables) stand in the way of a sweep.
     sweep = ["SET LOCAL session_replication_role = replica"]
-    sweep += [template.sequences.get(name, f'DELETE FROM "{name}"') for name in used]  # noqa: S608
+    sweep += [template.sequences.get(name, f'DELETE FROM "{name}"') for name in used]  # noqa: S608 - as above
     async with conn.transaction():
         await conn.execute(";".join(sweep))
         for table in [name for name in used if name in template.seeds]:
