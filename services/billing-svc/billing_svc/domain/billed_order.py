@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, OrderCancelled, OrderChanged, OrderConfirmed
+from ltc_contracts.events import (
+    DeliveryHandedOver,
+    DeliveryReturned,
+    HandedLine,
+    OrderCancelled,
+    OrderChanged,
+    OrderConfirmed,
+    ReturnedLine,
+)
 from ltc_contracts.money import Money
 
 from billing_svc.domain import occasion as occasions
@@ -98,8 +106,25 @@ def _prepaid(order: BilledOrder) -> list[Step]:
     if not any(invoice.cause in ("order", "delivery") for invoice in order.invoices):
         return [occasions.of_order(order.confirmed, order.delivery_id)]
     facts: tuple[Fact, ...] = (*order.changes, *order.handovers, *order.returns)
-    fact = next((each for each in facts if cause_of(each) in order.pending), None)
+    fact = next((each for each in facts if cause_of(each) in order.pending and not _awaits_return(order, each)), None)
     return _balanced(order, fact, order.delivery_id) if fact else []
+
+
+def _awaits_return(order: BilledOrder, fact: Fact) -> bool:
+    """Whether a hand-over tells of pieces that had come back by then, and the return is not credited yet: it comes on another topic.
+
+    Taken before it, what replaces those pieces would look like what was ordered all along, and the return like one that is replaced:
+    neither would have its document, while the order waits for both.
+    """
+    if not isinstance(fact, DeliveryHandedOver):
+        return False
+    returns = [ln for each in order.returns if each.return_id not in order.pending for ln in each.lines]
+    handed = [ln for each in order.handovers if each.number < fact.number for ln in each.lines]
+    return any(_pieces(handed, line.line_id) - _pieces(returns, line.line_id) > line.delivered_before for line in fact.lines)
+
+
+def _pieces(lines: Iterable[HandedLine | ReturnedLine], line_id: UUID) -> Decimal:
+    return sum((line.quantity for line in lines if line.line_id == line_id), Decimal(0))
 
 
 def _is_prepaid(order: BilledOrder) -> bool:

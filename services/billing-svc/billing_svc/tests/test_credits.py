@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +12,7 @@ import pytest
 from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
-from ltc_chassis.testing import Deliver, Emitted, record_of
+from ltc_chassis.testing import Deliver, record_of
 from ltc_chassis.timers import Timer
 from ltc_contracts.events import Event
 from ltc_contracts.examples import example
@@ -33,34 +32,8 @@ from billing_svc.tests.builders import (
     payment_body,
     promised,
 )
+from billing_svc.tests.telling import Emissions, Json, balances, claimed, tell, told
 from billing_svc.timers import TIMERS
-
-Emissions = Callable[[], Awaitable[list[Emitted]]]
-Json = dict[str, Any]
-
-
-async def tell(deliver: Deliver, events: Iterable[Event], flow: UUID | None = None) -> None:
-    """Each as its own record on one flow; none may be parked."""
-    flow = flow or new_id()
-    for event in events:
-        assert await deliver(consumers, event, flow_id=flow) == "processed", event.TOPIC
-
-
-async def told(emitted: Emissions, topic: str, order_id: UUID) -> list[Any]:
-    return [each.event for each in await emitted() if each.topic == topic and each.event.order_id == order_id]
-
-
-async def claimed(emitted: Emissions, order_id: UUID) -> Decimal:
-    """Net, of all documents of an order."""
-    issued = await told(emitted, "invoice.issued", order_id)
-    credited = await told(emitted, "invoice.credited", order_id)
-    return sum((each.net.amount for each in issued), Decimal(0)) - sum((each.net.amount for each in credited), Decimal(0))
-
-
-async def balances(client: httpx.AsyncClient) -> dict[str, str]:
-    trial = (await client.get("/v1/ledger/trial-balance")).json()
-    assert all(total["balance"] == "0.00" for total in trial["totals"])
-    return {row["account"]: row["balance"] for row in trial["accounts"]}
 
 
 @pytest.mark.parametrize("promise_first", [False, True])
@@ -367,24 +340,3 @@ async def test_what_never_leads_to_an_invoice_holds_nothing_up(
     await tell(deliver, [came_back(lost, (whole, "1", "1")), order_changed(lost, [whole], [amended(whole, "1")])])
     await tell(deliver, [cancelled(new_id(), whole.net), promised(new_id())])
     assert await parked() == []
-
-
-async def test_the_cent_of_a_return_is_a_note_beside_the_one_of_the_return(deliver: Deliver, emitted: Emissions) -> None:
-    """Three pieces for 20.00 prepaid: two are handed over for 13.33, one comes back for 6.66, the third goes for 6.66."""
-    whole = line("10.00", "3", "33.33", "22")
-    order = confirmed(whole)
-    delivery = promised(order.order_id)
-    same: dict[str, Any] = {
-        "order_id": order.order_id,
-        "delivery_id": delivery.delivery_id,
-        "invoicing": "on_confirmation",
-    }
-    back = came_back(order.order_id, (whole, "1", "2"), invoicing="on_confirmation")
-    parts = [handed_over(part(whole, "2"), **same), handed_over(part(whole, "1", "1"), number=2, **same)]
-    await tell(deliver, [order, delivery, parts[0], back, parts[1]])
-    notes = await told(emitted, "invoice.credited", order.order_id)
-    assert [(note.net.amount, note.cause_id) for note in notes] == [
-        (Decimal("6.66"), back.return_id),
-        (Decimal("0.01"), back.return_id),
-    ]
-    assert await claimed(emitted, order.order_id) == Decimal("13.33")

@@ -14,7 +14,7 @@ from ltc_chassis.testing import Deliver
 from ltc_chassis.timers import Timer
 
 from billing_svc.tests.builders import completed, line
-from billing_svc.tests.test_credits import Emissions, Json, balances, tell, told
+from billing_svc.tests.telling import Emissions, Json, balances, tell, told
 from billing_svc.timers import TIMERS
 
 

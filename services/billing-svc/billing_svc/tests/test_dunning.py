@@ -18,7 +18,7 @@ from ltc_contracts.events import Customer
 
 from billing_svc.handlers import dunning as handlers
 from billing_svc.tests.builders import completed, line
-from billing_svc.tests.test_credits import Emissions, Json, tell
+from billing_svc.tests.telling import Emissions, Json, tell
 from billing_svc.timers import TIMERS
 
 Run = Callable[[Timer], Awaitable[int]]
