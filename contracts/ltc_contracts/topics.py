@@ -127,6 +127,10 @@ TOPICS: tuple[Topic, ...] = (
     _topic("billing", e.PaymentPromiseBroken),
     # Read by the company's ERP.
     _topic("billing", e.JournalPosted),
+    _topic("billing", e.InvoiceWrittenOff, "order"),
+    _topic("billing", e.InvoiceRecovered, "order"),
+    _topic("billing", e.InvoiceVoided, "sales", "order"),
+    _topic("billing", e.PaymentUnapplied, "lead", "sales", "order"),
     # Told by the systems around the suite.
     _topic("erp", e.ErpOrderPlaced, "order"),
     _topic("erp", e.ErpStockChanged, "order"),

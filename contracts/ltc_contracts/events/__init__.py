@@ -9,7 +9,14 @@ from ltc_contracts.events.billing import (
     PaymentReceived,
     PaymentRefunded,
 )
-from ltc_contracts.events.claims import InvoiceDisputed, InvoiceDisputeResolved
+from ltc_contracts.events.claims import (
+    InvoiceDisputed,
+    InvoiceDisputeResolved,
+    InvoiceRecovered,
+    InvoiceVoided,
+    InvoiceWrittenOff,
+    PaymentUnapplied,
+)
 from ltc_contracts.events.delivery import (
     DeliveryCancelled,
     DeliveryChangeDecided,
@@ -153,6 +160,9 @@ __all__ = [
     "InvoiceIssued",
     "InvoiceOverdue",
     "InvoicePaid",
+    "InvoiceRecovered",
+    "InvoiceVoided",
+    "InvoiceWrittenOff",
     "JobState",
     "JournalAccount",
     "JournalPosted",
@@ -198,6 +208,7 @@ __all__ = [
     "PaymentPromised",
     "PaymentReceived",
     "PaymentRefunded",
+    "PaymentUnapplied",
     "PersonErased",
     "ProductionCancelled",
     "ProductionChanged",

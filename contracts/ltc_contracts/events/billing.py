@@ -52,7 +52,7 @@ class InvoicePaid(Event):
     """Nothing is open on the invoice any more."""
 
     TOPIC: ClassVar[str] = "invoice.paid"
-    VERSION: ClassVar[str] = "1.1"
+    VERSION: ClassVar[str] = "1.2"
     SUBJECT: ClassVar[str] = "invoice_id"
 
     invoice_id: UUID
@@ -66,6 +66,8 @@ class InvoicePaid(Event):
     credited: Annotated[
         Money | None, Field(description="how much of it was taken back until then, so that the rest was paid")
     ] = None
+    # 1.2
+    written_off: Annotated[Money | None, Field(description="how much of it was given up until then, and so not paid")] = None
 
 
 class PaymentReceived(Event):

@@ -44,3 +44,71 @@ class InvoiceDisputeResolved(Event):
     reason: Text
     opened_on: Day
     resolved_on: Day
+
+
+class InvoiceWrittenOff(Event):
+    """So much of an invoice is given up. `tax` is the part that we need not pay over any more; `open_after` is what it still claims."""
+
+    TOPIC: ClassVar[str] = "invoice.written_off"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    write_off_id: UUID
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    cause: Annotated[Literal["bad_debt", "tolerance"], Field(description="tolerance: a rest too small to ask for")]
+    amount: Money
+    tax: Money
+    open_after: Money
+    reason: Text
+    written_off_on: Day
+
+
+class InvoiceRecovered(Event):
+    """So much of what was given up is claimed again, since money came for it or a credit note took it back. That is told next."""
+
+    TOPIC: ClassVar[str] = "invoice.recovered"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    recovery_id: UUID
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    cause: Literal["payment", "credit"]
+    amount: Money
+    tax: Money
+    recovered_on: Day
+
+
+class InvoiceVoided(Event):
+    """A document that nobody had seen is void: its number stays, all that it claimed (net + tax = gross) is claimed no longer."""
+
+    TOPIC: ClassVar[str] = "invoice.voided"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    net: Money
+    tax: Money
+    gross: Money
+    reason: Text
+    voided_on: Day
+
+
+class PaymentUnapplied(Event):
+    """So much of a payment settles the invoice no longer, and is credit on account again; `open_after` is what the invoice claims."""
+
+    TOPIC: ClassVar[str] = "payment.unapplied"
+    SUBJECT: ClassVar[str] = "invoice_id"
+
+    unapplication_id: UUID
+    payment_id: UUID
+    invoice_id: UUID
+    number: Code
+    order_id: UUID
+    amount: Money
+    open_after: Money
+    reason: Text
+    received_on: Annotated[Day, Field(description="the day on which the money had come")]
+    unapplied_on: Day

@@ -207,7 +207,7 @@ STEPS: list[Step] = [
     (
         e.InvoicePaid(
             invoice_id=INVOICE, number="INV-2026-000001", order_id=ORDER, gross=GROSS, due_on=date(2026, 2, 28),
-            paid_on=date(2026, 3, 6), on_time=False, credited=None,
+            paid_on=date(2026, 3, 6), on_time=False, credited=None, written_off=None,
         ),
         "billing", 60, FLOW, 4, None,
     ),
@@ -333,6 +333,7 @@ STEPS += golden_subscriptions.steps(uid(2, 20), uid(5, 2), ORDER, CUSTOMER.custo
 STEPS += golden_claims.steps(INVOICE, PAYMENT, ORDER, FLOW, uid, START)
 STEPS += golden_dunning.steps(INVOICE, ORDER, CUSTOMER.customer_id, FLOW, uid, START)
 STEPS += golden_journal.steps(uid, START)
+STEPS += golden_claims.given_up(INVOICE, PAYMENT, ORDER, FLOW, THIRD_FLOW, uid)
 
 
 def write() -> None:

@@ -21,7 +21,10 @@ from billing_svc.api import (
     payments,
     periods,
     receivables,
+    refunds,
     statements,
+    voids,
+    write_offs,
 )
 from billing_svc.settings import Settings
 
@@ -34,20 +37,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             package="billing_svc",
             settings=settings or Settings(),
             routers=[
-                invoices.router,
-                credits.router,
-                disputes.router,
-                cash_application.router,
-                bank_statements.router,
-                payments.router,
-                ledger.router,
-                imports.router,
-                receivables.router,
-                dunning.router,
-                letterhead.routes(),
-                statements.router,
-                documents.router,
-                *(manual_entries.router, periods.router, audit.router, journal_exports.router),
+                *(invoices.router, voids.router, documents.router, credits.router, disputes.router, write_offs.router),
+                # `/payments/review` comes before `/payments/{payment_id}`.
+                *(cash_application.router, bank_statements.router, payments.router, refunds.router),
+                *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),
+                *(imports.router, receivables.router, statements.router, dunning.router, letterhead.routes()),
             ],
             consumers=consumers.consumers,
             timers=[*timers.TIMERS, *timers.CASH],

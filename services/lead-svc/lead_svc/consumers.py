@@ -10,6 +10,7 @@ from ltc_contracts.events import (
     OpportunityWon,
     PaymentAllocated,
     PaymentRefunded,
+    PaymentUnapplied,
 )
 
 from lead_svc.handlers import activity_log, feedback, outcomes
@@ -46,6 +47,12 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: En
     """Collected cash went back; what had settled no invoice was never counted."""
     if event.invoice_id is not None:
         await feedback.count_cash(tx, envelope.flow_id, -event.amount, event.invoice_id, envelope.occurred_at)
+
+
+@consumers.on(PaymentUnapplied)
+async def payment_unapplied(tx: Transaction, event: PaymentUnapplied, envelope: Envelope) -> None:
+    """Cash was for something else."""
+    await feedback.count_cash(tx, envelope.flow_id, -event.amount, event.invoice_id, envelope.occurred_at)
 
 
 @consumers.on(ActivityLogged)

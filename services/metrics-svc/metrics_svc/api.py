@@ -125,7 +125,7 @@ class FlowRow(BaseModel):
 class ConservationRow(BaseModel):
     """What each step hands over, per currency. A step not taken yet is in transit; `residual` is disagreement.
 
-    Net up to `invoiced`, with tax from `gross` on: gross = paid + credited + open, and `paid` is what still settles something;
+    Net up to `invoiced`, with tax from `gross` on: gross = paid + credited + written_off + open, and `paid` is what still settles something;
     what had settled what was taken back since is `on_account`. What completed deliveries handed over is what was ordered less what
     was `short`, and with what went `beyond` it: replacements, and what is charged of more. `delivered` is without what was `returned`.
     """
@@ -143,6 +143,7 @@ class ConservationRow(BaseModel):
     cancelled: str
     returned: str
     credited: str
+    written_off: str
     refunded: str
     on_account: str
     in_transit_to_order: str
@@ -268,7 +269,7 @@ async def get_flow(flow_id: UUID, conn: Conn, now: Now) -> FlowView:
 
 @router.get("/conservation", dependencies=[scope("kpis:read")])
 async def get_conservation(conn: Conn, now: Now, as_of: Moment | None = None, known_at: Moment | None = None) -> ConservationView:
-    """Quoted = ordered = delivered = invoiced = paid + credited + open, over every flow; the residual must be 0.00.
+    """Quoted = ordered = delivered = invoiced = paid + credited + written off + open, over every flow; the residual must be 0.00.
 
     Where it is not, the twenty greatest disagreements are named with their events; `GET /v1/flows/{flow_id}` names those of one flow.
     """

@@ -9,6 +9,8 @@ from typing import Any
 from ltc_contracts.errors import Invalid
 from ltc_contracts.topics import TOPICS
 
+from metrics_svc import claims
+
 Data = Mapping[str, Any]
 REQUIRED = {
     topic.name: frozenset(name for name, field in topic.event.model_fields.items() if field.is_required()) for topic in TOPICS
@@ -247,6 +249,10 @@ def _credited(data: Data) -> Milestone:
     )
 
 
+def _claim(fields: Callable[[Data], dict[str, Any]]) -> Callable[[Data], Milestone]:
+    return lambda data: Milestone(**fields(data), invoice_id=data["invoice_id"])
+
+
 def _refunded(data: Data) -> Milestone:
     currency, gross = _money(data, "amount")
     net = _money(data, "net")[1] if data.get("net") else None
@@ -278,13 +284,13 @@ def _received(data: Data) -> Milestone:
 
 
 def _paid(data: Data) -> Milestone:
-    """Nothing is open any more. Where all of it was taken back nobody paid: it is settled, which is no stage of a journey."""
+    """Nothing is open any more. Where all of it was taken back or given up nobody paid: it is settled, which is no stage of a journey."""
     currency, gross = _money(data, "gross")
-    credited = _money(data, "credited")[1] if data.get("credited") else Decimal(0)
+    not_paid = sum((_money(data, what)[1] for what in ("credited", "written_off") if data.get(what)), Decimal(0))
     return Milestone(
-        "paid" if credited < gross or not gross else "settled",
+        "paid" if not_paid < gross or not gross else "settled",
         currency,
-        gross=gross - credited,
+        gross=gross - not_paid,
         on_time=bool(data["on_time"]),
         settled_on=date.fromisoformat(data["paid_on"]),
         invoice_id=data["invoice_id"],
@@ -351,6 +357,7 @@ _MAKERS: dict[str, Callable[[Data], Milestone | None]] = {
     "invoice.issued": _invoiced,
     "invoice.overdue": _overdue,
     "invoice.credited": _credited,
+    **{topic: _claim(fields) for topic, fields in claims.FIELDS.items()},
     "invoice.paid": _paid,
     "payment.refunded": _refunded,
     "payment.received": _received,

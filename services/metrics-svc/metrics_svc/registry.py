@@ -9,6 +9,7 @@ DIMENSIONS = ("channel", "source", "campaign", "owner", "team", "region", "produ
 # The facts each number is made of, so that it can be opened to the events behind it.
 _FULFILMENT = ("ordered", "changed", "cancelled", "handed", "returned", "delivered")
 _MRR = tuple(f"mrr_{kind}" for kind in ("new", "expansion", "contraction", "churn", "reactivation"))
+_RECEIVABLE = ("invoiced", "allocated", "unapplied", "credited", "refunded", "written_off", "recovered")
 KINDS = {
     "funnel": ("lead", "qualified", "opportunity", "quoted", "won", "ordered", "delivered", "invoiced", "paid"),
     "lead_conversion_rate": ("lead", "opportunity"),
@@ -22,14 +23,10 @@ KINDS = {
     "otif": _FULFILMENT,
     "on_time": _FULFILMENT,
     "in_full": _FULFILMENT,
-    "on_time_collection": ("invoiced", "allocated", "credited"),
-    "outstanding": ("invoiced", "allocated", "credited", "refunded"),
-    "ageing": ("invoiced", "allocated", "credited", "refunded"),
-    "dso": ("invoiced", "allocated", "credited", "refunded"),
-    "cei": ("invoiced", "allocated", "credited", "refunded"),
+    "on_time_collection": ("invoiced", "allocated", "unapplied", "credited"),
+    **dict.fromkeys(("outstanding", "ageing", "dso", "cei", "overdue_amount"), _RECEIVABLE),
     "days_to_pay": ("invoiced", "paid"),
-    "overdue_amount": ("invoiced", "allocated", "credited", "refunded"),
-    "collected": ("allocated", "credited", "refunded"),
+    "collected": ("allocated", "unapplied", "credited", "refunded"),
     "credited": ("credited",),
     "invoiced": ("invoiced",),
     "marketing_spend": ("spend",),
@@ -41,6 +38,7 @@ KINDS = {
     "mrr_movements": _MRR,
     "conservation_residual": (
         *("accepted", "contracted", "ordered", "changed", "handed", "returned", "delivered", "invoiced", "allocated", "credited"),
+        *("unapplied", "written_off", "recovered"),
         *("refunded", "overdue", "paid", "settled", "cancelled", "closed"),
     ),
 }

@@ -149,8 +149,10 @@ async def conservation_view(conn: Connection, as_of: datetime, known_at: datetim
                -- An order without a contract was never on its way to be one; what is cancelled before we confirm it is so no longer.
                coalesce(sum(contracted - coalesce(confirmed, cancelled, 0)), 0) AS in_transit_to_order,
                coalesce(sum(to_delivery), 0) AS in_transit_to_delivery, coalesce(sum(to_invoice), 0) AS in_transit_to_invoice,
-               coalesce(sum(to_credit), 0) AS in_transit_to_credit
-        FROM conservation($1, $2) GROUP BY currency ORDER BY currency
+               coalesce(sum(to_credit), 0) AS in_transit_to_credit,
+               coalesce((SELECT sum(i.written_off) FROM invoices($1, $2) i
+                         WHERE i.flow_id IS NOT NULL AND i.currency = c.currency), 0) AS written_off
+        FROM conservation($1, $2) c GROUP BY currency ORDER BY currency
         """,
         as_of,
         known_at,

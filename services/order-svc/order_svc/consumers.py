@@ -29,8 +29,12 @@ from ltc_contracts.events import (
     InvoiceIssued,
     InvoiceOverdue,
     InvoicePaid,
+    InvoiceRecovered,
+    InvoiceVoided,
+    InvoiceWrittenOff,
     PaymentAllocated,
     PaymentRefunded,
+    PaymentUnapplied,
     PersonErased,
     QuoteAccepted,
     QuoteSent,
@@ -183,6 +187,30 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: En
     """The customer owes it again."""
     await credit.record_refund(tx, event, envelope.occurred_at)
     await order_page.record(tx, event, envelope)
+
+
+@consumers.on(PaymentUnapplied)
+async def payment_unapplied(tx: Transaction, event: PaymentUnapplied, envelope: Envelope) -> None:
+    """The customer owes it again: the money was for something else."""
+    await credit.record_unapplication(tx, event, envelope.occurred_at)
+
+
+@consumers.on(InvoiceWrittenOff)
+async def invoice_written_off(tx: Transaction, event: InvoiceWrittenOff, envelope: Envelope) -> None:
+    """We wait for it no longer."""
+    await credit.record_write_off(tx, event, envelope.occurred_at)
+
+
+@consumers.on(InvoiceRecovered)
+async def invoice_recovered(tx: Transaction, event: InvoiceRecovered, envelope: Envelope) -> None:
+    """It came after all, or was taken back."""
+    await credit.record_recovery(tx, event, envelope.occurred_at)
+
+
+@consumers.on(InvoiceVoided)
+async def invoice_voided(tx: Transaction, event: InvoiceVoided, envelope: Envelope) -> None:
+    """The customer owes nothing by it."""
+    await credit.record_void(tx, event, envelope.occurred_at)
 
 
 @consumers.on(PersonErased)

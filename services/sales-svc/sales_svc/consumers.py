@@ -6,12 +6,14 @@ from ltc_contracts.envelope import Envelope
 from ltc_contracts.events import (
     InvoiceCredited,
     InvoiceIssued,
+    InvoiceVoided,
     LeadMerged,
     LeadQualified,
     LeadUnmerged,
     OrderCancelled,
     PaymentAllocated,
     PaymentRefunded,
+    PaymentUnapplied,
     PersonErased,
 )
 
@@ -72,3 +74,15 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: En
 async def invoice_credited(tx: Transaction, event: InvoiceCredited, envelope: Envelope) -> None:
     """A credit claws back."""
     await commissions.invoice_credited(tx, event, flow_id=envelope.flow_id)
+
+
+@consumers.on(InvoiceVoided)
+async def invoice_voided(tx: Transaction, event: InvoiceVoided, envelope: Envelope) -> None:
+    """A void document claws back like a credit of all of it."""
+    await commissions.invoice_voided(tx, event, flow_id=envelope.flow_id)
+
+
+@consumers.on(PaymentUnapplied)
+async def payment_unapplied(tx: Transaction, event: PaymentUnapplied, envelope: Envelope) -> None:
+    """Cash that was for something else claws back."""
+    await commissions.payment_unapplied(tx, event, flow_id=envelope.flow_id)

@@ -96,30 +96,31 @@ async def receive_payment(body: NewPayment, tx: Tx) -> PaymentView:
         received_on=body.received_on,
         wanted=wanted_of(body.allocations),
     )
-    return (await _views(tx.conn, [payment]))[0]
+    return (await payment_views(tx.conn, [payment]))[0]
 
 
 @router.post("/payments/{payment_id}/allocations", dependencies=[scope("payments:write")])
 async def allocate_payment(payment_id: UUID, body: NewAllocations, tx: Tx) -> PaymentView:
     """Apply what is left of a payment. 409 when nothing is left or the invoice is paid; 400 and 404 as for a new payment."""
     payment = await handlers.allocate_payment(tx, payment_id, wanted_of(body.allocations))
-    return (await _views(tx.conn, [payment]))[0]
+    return (await payment_views(tx.conn, [payment]))[0]
 
 
 @router.get("/payments", dependencies=[scope("payments:read")])
 async def list_payments(conn: Conn, page: PageArgs) -> Page[PaymentView]:
     """Payments in the order they were booked."""
     rows = await store.list_payments(conn, after=page.after, limit=page.limit + 1)
-    return page.of(await _views(conn, rows), key=lambda view: view.id)
+    return page.of(await payment_views(conn, rows), key=lambda view: view.id)
 
 
 @router.get("/payments/{payment_id}", dependencies=[scope("payments:read")])
 async def get_payment(payment_id: UUID, conn: Conn) -> PaymentView:
     """One payment with its allocations."""
-    return (await _views(conn, [await store.get_payment(conn, payment_id)]))[0]
+    return (await payment_views(conn, [await store.get_payment(conn, payment_id)]))[0]
 
 
-async def _views(conn: Connection, payments: Sequence[Payment]) -> list[PaymentView]:
+async def payment_views(conn: Connection, payments: Sequence[Payment]) -> list[PaymentView]:
+    """Each with what it settles now."""
     made = await store.list_allocations(conn, [payment.id for payment in payments])
     return [PaymentView.of(payment, made.get(payment.id, [])) for payment in payments]
 

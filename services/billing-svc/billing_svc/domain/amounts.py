@@ -32,6 +32,14 @@ def tax_on(base: Money, rate: Decimal) -> Money:
         return Money.rounded(base.amount * rate / 100, base.currency)
 
 
+def share(of: Money, part: Money, whole: Money) -> Money:
+    """`of` in the proportion of a part to the whole, rounded half up; nothing of nothing."""
+    if not whole.amount:
+        return Money.zero(of.currency)
+    with localcontext(_EXACT):
+        return Money.rounded(of.amount * part.amount / whole.amount, of.currency)
+
+
 def tax_subtotals(lines: Iterable[Line]) -> tuple[TaxSubtotal, ...]:
     """Tax per category and rate, on the sum of the rounded lines."""
     bases: dict[tuple[str, Decimal], Money] = {}

@@ -140,7 +140,7 @@ def _is_prepaid(order: BilledOrder) -> bool:
 def _cancelled(order: BilledOrder, event: OrderCancelled) -> list[Step]:
     """Everything that was invoiced is taken back; other facts of the order have no effect any more."""
     done: list[Step] = [Done(cause_id) for cause_id in sorted(order.pending, key=str)]
-    if any(invoice.credited < invoice.gross for invoice in order.invoices):
+    if any(invoice.claimed.amount for invoice in order.invoices):
         return [Credit("cancellation", order.order_id, event.reason, None), *done]
     return done
 
@@ -276,7 +276,8 @@ def _credited_by_facts(order: BilledOrder, line_id: UUID, currency: str) -> Mone
 
 
 def _claimed(order: BilledOrder, line_id: UUID, currency: str) -> Money:
-    return _invoiced(order, line_id, currency) - _sum(order.notes, line_id, currency)
+    valid = [invoice for invoice in order.invoices if invoice.state != "void"]
+    return _sum(valid, line_id, currency) - _sum(order.notes, line_id, currency)
 
 
 def _sum(documents: Iterable[Invoice | CreditNote], line_id: UUID, currency: str) -> Money:
@@ -297,11 +298,13 @@ def share_out(
 ) -> list[tuple[Invoice, tuple[Wanted, ...] | None]]:
     """Which invoice takes back what: those that invoiced a line, the latest first, each no more than what is left on it."""
     if credit.lines is None:
-        return [(invoice, None) for invoice in reversed(invoices) if invoice.credited < invoice.gross]
+        return [(invoice, None) for invoice in reversed(invoices) if invoice.claimed.amount]
     missing = {each.line_id: each.net for each in credit.lines if each.net is not None}
     quantities = {each.line_id: each.quantity for each in credit.lines}
     shared: list[tuple[Invoice, tuple[Wanted, ...] | None]] = []
     for invoice in reversed(invoices):
+        if invoice.state == "void":
+            continue
         of_it = [note for note in notes if note.invoice_id == invoice.id]
         room, left = _room(invoice, of_it), left_by_line(invoice, of_it)
         groups = {line.line_id: (line.tax_category, line.tax_rate) for line in invoice.lines}

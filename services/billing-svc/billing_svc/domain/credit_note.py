@@ -12,10 +12,12 @@ from ltc_contracts.events import Customer, Event, InvoiceCredited, TaxSubtotal
 from ltc_contracts.money import Money, minor_units
 
 from billing_svc.domain import invoice as documents
+from billing_svc.domain import write_off as write_offs
 from billing_svc.domain.amounts import tax_on
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.ledger import Entry, entry
 from billing_svc.domain.occasion import InvoiceLine, piece, pieces
+from billing_svc.domain.write_off import Movement
 
 CreditCause = Literal["return", "change", "cancellation", "manual"]
 SERIES = "CN"
@@ -66,17 +68,20 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Crediting:
-    """What was decided: the note, the invoice as it is then, what is booked and told."""
+    """What was decided: the note, the invoice as it is then, what is booked and told. `recovered` had been written off."""
 
     note: CreditNote
     invoice: Invoice
     entries: tuple[Entry, ...]
+    recovered: Movement | None
     events: tuple[Event, ...]
 
 
 def left_by_line(invoice: Invoice, notes: Iterable[CreditNote]) -> dict[UUID, Money]:
     """What is not credited yet of each line, net."""
     left: dict[UUID, Money] = {}
+    if invoice.state == "void":
+        return {line.line_id: Money.zero(line.net.currency) for line in invoice.lines}
     for line in invoice.lines:
         left[line.line_id] = left.get(line.line_id, Money.zero(line.net.currency)) + line.net
     for note in notes:
@@ -131,12 +136,18 @@ def credit(
     gross = net + tax
     if gross.amount <= 0:
         raise NothingToCredit(f"nothing of {invoice.number} is left to credit")
-    if invoice.gross - invoice.credited < gross:
-        raise TooMuchCredited(
-            f"{invoice.number} has {invoice.gross - invoice.credited} left to credit, not {gross}", field="lines"
-        )
-    changed, free, paid = documents.take_back(invoice, gross, now)
+    if invoice.claimed < gross:
+        raise TooMuchCredited(f"{invoice.number} has {invoice.claimed} left to credit, not {gross}", field="lines")
     today = now.date()
+    # Booked on no day before the invoice, so that the accounts are not negative on any.
+    day = max(today, invoice.issued_on)
+    recovered = None
+    given_up = min(gross - invoice.open, invoice.written_off, key=lambda money: money.amount)
+    if given_up.amount > 0:
+        # What is taken back is no bad debt; the id of the note is that of the recovery.
+        recovered = write_offs.claim_again(invoice, given_up, recovery_id=credit_id, cause="credit", on=day, now=now)
+        invoice = recovered.invoice
+    changed, free, paid = documents.take_back(invoice, gross, now)
     note = CreditNote(
         id=credit_id,
         flow_id=invoice.flow_id,
@@ -173,13 +184,11 @@ def credit(
         cause=cause,
         cause_id=cause_id,
     )
-    # Booked on no day before the invoice, so that the accounts are not negative on any.
-    day = max(today, invoice.issued_on)
     entries = (
         entry("credit", day, ("revenue", net), ("tax", tax), ("receivable", -gross)),
         entry("release", day, ("receivable", free), ("unapplied_cash", -free)),
     )
-    return Crediting(note, changed, entries, (told, *paid))
+    return Crediting(note, changed, entries, recovered, (told, *paid))
 
 
 def _line(line: InvoiceLine, net: Money, quantity: Decimal | None) -> InvoiceLine:

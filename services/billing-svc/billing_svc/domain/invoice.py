@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from ltc_contracts.errors import Invalid
-from ltc_contracts.events import Customer, Event, InvoiceIssued, InvoiceOverdue, InvoicePaid, TaxSubtotal
+from ltc_contracts.errors import DomainError, Invalid, WrongTransition
+from ltc_contracts.events import Customer, Event, InvoiceIssued, InvoiceOverdue, InvoicePaid, InvoiceVoided, TaxSubtotal
 from ltc_contracts.money import Money
 
 from billing_svc.domain.amounts import tax_subtotals
@@ -17,6 +17,10 @@ from billing_svc.domain.occasion import Cause, InvoiceLine, Occasion
 State = Literal["draft", "final", "void"]
 PaymentState = Literal["open", "partial", "paid"]
 SERIES = "INV"
+
+
+class CreditInstead(DomainError):
+    """The document is known outside, or its month is closed: what is wrong with it is mended by a credit note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,11 @@ class Invoice:
         if self.state == "void":
             return Money.zero(self.gross.currency)
         return self.gross - self.paid - self.credited - self.written_off
+
+    @property
+    def claimed(self) -> Money:
+        """What was not taken back, paid or not."""
+        return Money.zero(self.gross.currency) if self.state == "void" else self.gross - self.credited
 
     @property
     def payment_state(self) -> PaymentState:
@@ -165,7 +174,7 @@ def pay(invoice: Invoice, part: Money, received_on: date, now: datetime) -> tupl
     """`part` of what is open is paid by money that came on a day; with `invoice.paid` when it was the last."""
     latest = max(received_on, invoice.last_received_on or received_on)
     paid = replace(invoice, paid=invoice.paid + part, last_received_on=latest, version=invoice.version + 1, updated_at=now)
-    return _settled(paid, max(invoice.issued_on, latest))
+    return settle(paid, max(invoice.issued_on, latest))
 
 
 def take_back(invoice: Invoice, gross: Money, now: datetime) -> tuple[Invoice, Money, list[Event]]:
@@ -179,11 +188,63 @@ def take_back(invoice: Invoice, gross: Money, now: datetime) -> tuple[Invoice, M
     changed = replace(
         invoice, credited=invoice.credited + gross, paid=invoice.paid - free, version=invoice.version + 1, updated_at=now
     )
-    settled, events = _settled(changed, now.date())
+    settled, events = settle(changed, now.date())
     return settled, free, events
 
 
-def _settled(invoice: Invoice, on: date) -> tuple[Invoice, list[Event]]:
+def unpay(invoice: Invoice, part: Money, last_received_on: date | None, now: datetime) -> Invoice:
+    """`part` of what was paid is not paid any more; `last_received_on` is of what still is. It can be settled anew."""
+    return replace(
+        invoice,
+        paid=invoice.paid - part,
+        last_received_on=last_received_on or invoice.last_received_on,
+        settled_on=None if part.amount else invoice.settled_on,
+        version=invoice.version + 1,
+        updated_at=now,
+    )
+
+
+def void(
+    invoice: Invoice, *, reason: str, known: str | None, month_open: bool, now: datetime
+) -> tuple[Invoice, Entry, list[Event]]:
+    """The document never counted: its number stays, what it booked is reversed. `known`: how somebody outside has learnt of it.
+
+    Raises `WrongTransition` for one that is no final document, and `CreditInstead` with the reason.
+    """
+    if invoice.state != "final":
+        raise WrongTransition(f"invoice {invoice.number}", invoice.state, "void")
+    why = _why_not_void(invoice, known, month_open)
+    if why is not None:
+        raise CreditInstead(f"{invoice.number} {why}: make a credit note")
+    today = max(now.date(), invoice.issued_on)
+    changed = replace(invoice, state="void", voided_on=today, version=invoice.version + 1, updated_at=now)
+    told = InvoiceVoided(
+        invoice_id=invoice.id,
+        number=invoice.number,
+        order_id=invoice.order_id,
+        net=invoice.net,
+        tax=invoice.tax,
+        gross=invoice.gross,
+        reason=reason,
+        voided_on=today,
+    )
+    return changed, entry("void", today, ("revenue", invoice.net), ("tax", invoice.tax), ("receivable", -invoice.gross)), [told]
+
+
+def _why_not_void(invoice: Invoice, known: str | None, month_open: bool) -> str | None:
+    if invoice.last_received_on is not None:
+        return "was paid"
+    if invoice.settled_on is not None or invoice.credited.amount or invoice.written_off.amount:
+        return "is settled or credited in part"
+    if invoice.called_overdue_on is not None:
+        return "was called overdue"
+    if known is not None:
+        return known
+    return None if month_open else "belongs to a closed month"
+
+
+def settle(invoice: Invoice, on: date) -> tuple[Invoice, list[Event]]:
+    """The day on which nothing is open any more, with `invoice.paid`; once until something is open again."""
     if invoice.open.amount or invoice.settled_on is not None:
         return invoice, []
     invoice = replace(invoice, settled_on=on)
@@ -204,5 +265,6 @@ def paid_events(invoice: Invoice) -> list[Event]:
             paid_on=invoice.paid_on,
             on_time=invoice.paid_on <= invoice.due_on,
             credited=invoice.credited if invoice.credited.amount else None,
+            written_off=invoice.written_off if invoice.written_off.amount else None,
         )
     ]

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from ltc_contracts.errors import DomainError, Invalid, WrongTransition
-from ltc_contracts.events import Event, PaymentAllocated, PaymentReceived
+from ltc_contracts.events import Event, PaymentAllocated, PaymentReceived, PaymentUnapplied
 from ltc_contracts.money import CurrencyMismatch, Money
 
-from billing_svc.domain.invoice import SERIES, Invoice, pay
+from billing_svc.domain.invoice import SERIES, Invoice, pay, unpay
 from billing_svc.domain.ledger import Entry, entry
+from billing_svc.domain.write_off import Movement, claim_again
 
 Method = Literal["bank_transfer", "card", "cash", "other"]
 # Whole numbers only: INV-2026-0000017 does not name INV-2026-000001.
@@ -26,6 +27,14 @@ class InvoiceAlreadyPaid(DomainError):
 
 class PaymentUsedUp(DomainError):
     """Nothing is left of the payment."""
+
+
+class NotApplied(DomainError):
+    """Nothing of the payment settles this invoice."""
+
+
+class TooMuchUnapplied(Invalid):
+    """More than what of the payment settles the invoice."""
 
 
 class TooMuchAllocated(Invalid):
@@ -63,11 +72,27 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A part of a payment that settled a part of an invoice; `invoice` is as it is afterwards."""
+    """A part of a payment that settled a part of an invoice; `invoice` is as it is afterwards. `recovered` had been written off."""
 
     invoice: Invoice
     amount: Money
     allocated_on: date
+    entry: Entry
+    recovered: Movement | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unapplication:
+    """So much of a payment settles an invoice no longer; both are as they are afterwards."""
+
+    id: UUID
+    payment: Payment
+    invoice: Invoice
+    amount: Money
+    reason: str
+    by: str
+    unapplied_on: date
     entry: Entry
     events: tuple[Event, ...]
 
@@ -111,9 +136,14 @@ def numbers_in(reference: str) -> list[str]:
     return list(dict.fromkeys(_NUMBER.findall(reference.upper())))
 
 
+def collectable(invoice: Invoice) -> Money:
+    """What a payment may settle: what is open, and what was written off, since money may come for it after all."""
+    return invoice.open + invoice.written_off
+
+
 def can_take(invoice: Invoice, payment: Payment) -> bool:
     """Whether a payment can settle something of this invoice."""
-    return invoice.state == "final" and invoice.open.amount > 0 and invoice.gross.currency == payment.amount.currency
+    return invoice.state == "final" and collectable(invoice).amount > 0 and invoice.gross.currency == payment.amount.currency
 
 
 def allocate(payment: Payment, claims: Sequence[Claim], *, on: date, now: datetime) -> tuple[Payment, list[Settlement]]:
@@ -156,6 +186,51 @@ def release(applied: Sequence[tuple[Payment, Money]], free: Money, now: datetime
     return given
 
 
+def unapply(
+    payment: Payment,
+    invoice: Invoice,
+    applied: Sequence[tuple[Payment, Money]],
+    amount: Money | None,
+    *,
+    unapplication_id: UUID,
+    reason: str,
+    by: str,
+    now: datetime,
+) -> Unapplication:
+    """Take so much of a payment off an invoice (None: all of it): credit on account again, and the invoice claims it again.
+
+    `applied` is what settles the invoice now. Raises `NotApplied`, and `Invalid`, `TooMuchUnapplied` with the field.
+    """
+    settles = next((part for each, part in applied if each.id == payment.id), Money.zero(payment.amount.currency))
+    if not settles.amount:
+        raise NotApplied(f"nothing of this payment settles {invoice.number}", field="invoice_id")
+    part = settles if amount is None else amount
+    if part.currency != settles.currency:
+        raise CurrencyMismatch(f"the payment is in {settles.currency}", field="amount")
+    if part.amount <= 0:
+        raise Invalid("above zero", field="amount")
+    if settles < part:
+        raise TooMuchUnapplied(f"{settles} of this payment settle {invoice.number}, not {part}", field="amount")
+    left = [each.received_on for each, many in applied if each.id != payment.id or part < many]
+    changed = unpay(invoice, part, max(left, default=None), now)
+    freed = replace(payment, applied=payment.applied - part, version=payment.version + 1, updated_at=now)
+    day = max(now.date(), payment.received_on, invoice.issued_on)
+    told = PaymentUnapplied(
+        unapplication_id=unapplication_id,
+        payment_id=payment.id,
+        invoice_id=invoice.id,
+        number=invoice.number,
+        order_id=invoice.order_id,
+        amount=part,
+        open_after=changed.open,
+        reason=reason,
+        received_on=payment.received_on,
+        unapplied_on=day,
+    )
+    booked = entry("unapply", day, ("receivable", part), ("unapplied_cash", -part))
+    return Unapplication(unapplication_id, freed, changed, part, reason, by, day, booked, (told,))
+
+
 def _require_takes(claim: Claim, payment: Payment) -> None:
     invoice = claim.invoice
     if invoice.state != "final":
@@ -163,12 +238,20 @@ def _require_takes(claim: Claim, payment: Payment) -> None:
     if invoice.gross.currency != payment.amount.currency:
         reason = f"{invoice.number} claims {invoice.gross.currency}, the payment is {payment.amount.currency}"
         raise CurrencyMismatch(reason, field=claim.field)
-    if invoice.open.amount == 0:
+    if collectable(invoice).amount == 0:
         raise InvoiceAlreadyPaid(f"{invoice.number} is paid", field=claim.field)
 
 
 def _settle(payment: Payment, claim: Claim, on: date, now: datetime) -> tuple[Payment, Settlement]:
     invoice, part = claim.invoice, _part(payment, claim)
+    # Never before the invoice or the money was there, so that the accounts are not negative on any day.
+    day = max(on, payment.received_on, invoice.issued_on)
+    recovered = None
+    if invoice.open < part:
+        # A payment claims a part of an invoice once per version of the invoice: the name of the recovery is made of both.
+        name = uuid5(payment.id, f"{invoice.id}:{invoice.version}")
+        recovered = claim_again(invoice, part - invoice.open, recovery_id=name, cause="payment", on=day, now=now)
+        invoice = recovered.invoice
     settled, paid = pay(invoice, part, payment.received_on, now)
     allocated = PaymentAllocated(
         payment_id=payment.id,
@@ -179,25 +262,24 @@ def _settle(payment: Payment, claim: Claim, on: date, now: datetime) -> tuple[Pa
         open_after=settled.open,
         received_on=payment.received_on,
     )
-    # Never before the invoice or the money was there, so that the accounts are not negative on any day.
-    day = max(on, payment.received_on, invoice.issued_on)
     booked = entry("allocation", day, ("unapplied_cash", part), ("receivable", -part))
-    settlement = Settlement(settled, part, day, booked, (allocated, *paid))
+    settlement = Settlement(settled, part, day, booked, recovered, (allocated, *paid))
     return replace(payment, applied=payment.applied + part), settlement
 
 
 def _part(payment: Payment, claim: Claim) -> Money:
     invoice, left, field = claim.invoice, payment.unapplied, f"{claim.field}.amount"
     if claim.amount is None:
-        return invoice.open if invoice.open < left else left
+        most = collectable(invoice)
+        return most if most < left else left
     try:
         part = Money.of(claim.amount, payment.amount.currency)
     except Invalid as error:
         raise Invalid(error.reason, field=field) from error
     if part.amount <= 0:
         raise Invalid("an allocation is above zero", field=field)
-    if invoice.open < part:
-        raise TooMuchAllocated(f"{invoice.number} claims {invoice.open}, not {part}", field=field)
+    if collectable(invoice) < part:
+        raise TooMuchAllocated(f"{invoice.number} claims {collectable(invoice)}, not {part}", field=field)
     if left < part:
         raise TooMuchAllocated(f"the payment has {left} left, not {part}", field=field)
     return part

@@ -14,7 +14,7 @@ from billing_svc.domain.credit_note import CreditCause, CreditNote, NothingToCre
 from billing_svc.domain.invoice import Invoice, document_number
 from billing_svc.domain.occasion import InvoiceLine
 from billing_svc.handlers.journal import announce, book
-from billing_svc.store import credits, invoices, orders, payments
+from billing_svc.store import credits, invoices, orders, payments, write_offs
 
 
 async def credit_by_hand(tx: Transaction, invoice_id: UUID, *, reason: str, wanted: Sequence[Wanted] | None) -> CreditNote:
@@ -26,7 +26,7 @@ async def credit_by_hand(tx: Transaction, invoice_id: UUID, *, reason: str, want
     await orders.lock_order(tx.conn, invoice.order_id, tx.now)
     invoice = (await _locked(tx, [invoice_id]))[invoice_id]
     notes = await credits.list_credits_of(tx.conn, [invoice_id])
-    if invoice.credited == invoice.gross:
+    if not invoice.claimed.amount:
         raise NothingToCredit(f"nothing of {invoice.number} is left to credit")
     lines = documents.everything(invoice, notes) if wanted is None else documents.lines_of(invoice, notes, wanted)
     return await _credit(tx, invoice, notes, lines, reason=reason, cause="manual", cause_id=None)
@@ -85,6 +85,10 @@ async def _credit(
     note = made.note
     await credits.insert_credit(tx.conn, note, correction=correction)
     await invoices.save_invoice(tx.conn, made.invoice)
+    if made.recovered is not None:
+        await write_offs.insert_movement(tx.conn, note.id, made.recovered, None, "credit", tx.now)
+        await book(tx, made.recovered.entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
+        announce(tx, made.recovered.invoice, made.recovered.events)
     for entry in made.entries:
         await book(tx, entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
     if note.released.amount:

@@ -1,17 +1,19 @@
 """Invoices of what was delivered, and the day on which they are late."""
 
+from datetime import date
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_contracts.errors import NotYet
+from ltc_chassis.ids import new_id
+from ltc_contracts.errors import Invalid, NotFound, NotYet, WrongTransition
 from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver
 
 from billing_svc.domain import invoice as documents
 from billing_svc.domain import occasion as occasions
 from billing_svc.domain.invoice import Invoice
-from billing_svc.handlers.journal import announce, issue
+from billing_svc.handlers.journal import announce, book, issue
 from billing_svc.handlers.orders import record_fact, settle
-from billing_svc.store import invoices
+from billing_svc.store import invoices, ledger
 from billing_svc.store.orders import is_prepaid, lock_order
 
 
@@ -54,6 +56,35 @@ async def invoice_delivery(tx: Transaction, event: DeliveryCompleted, *, flow_id
     if parts != event.net.amount:
         raise PartsNotKnownYet(f"of delivery {event.delivery_id} parts of {parts} are invoiced, all is {event.net}")
     return None
+
+
+async def record_sending(tx: Transaction, invoice_id: UUID, *, channel: str, on: date, by: str) -> None:
+    """The document has left the house by this way: from now on it can be credited, not voided."""
+    invoice = await _locked(tx, invoice_id)
+    if invoice.state != "final":
+        raise WrongTransition(f"invoice {invoice.number}", invoice.state, "send")
+    if not invoice.issued_on <= on <= tx.now.date():
+        raise Invalid(f"between {invoice.issued_on} and {tx.now.date()}", field="sent_on")
+    await invoices.insert_sending(tx.conn, new_id(), invoice_id, channel=channel, on=on, by=by, now=tx.now)
+
+
+async def void_invoice(tx: Transaction, invoice_id: UUID, *, reason: str) -> Invoice:
+    """A document that nobody outside knows, of an open month, never counted. Else `CreditInstead` says why not."""
+    invoice = await _locked(tx, invoice_id)
+    known = await invoices.find_how_known(tx.conn, invoice_id)
+    month_open = await ledger.is_open_day(tx.conn, invoice.issued_on)
+    changed, booked, events = documents.void(invoice, reason=reason, known=known, month_open=month_open, now=tx.now)
+    await invoices.save_invoice(tx.conn, changed)
+    await book(tx, booked, flow_id=changed.flow_id, invoice_id=invoice_id)
+    announce(tx, changed, events)
+    return changed
+
+
+async def _locked(tx: Transaction, invoice_id: UUID) -> Invoice:
+    found = await invoices.get_invoices_for_update(tx.conn, [invoice_id])
+    if invoice_id not in found:
+        raise NotFound(f"no invoice {invoice_id}")
+    return found[invoice_id]
 
 
 async def mark_overdue(tx: Transaction, *, limit: int) -> int:

@@ -15,7 +15,7 @@ from billing_svc.domain import payment as cash
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
 from billing_svc.handlers.journal import announce, book
-from billing_svc.store import invoices, payments
+from billing_svc.store import invoices, payments, write_offs
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,35 @@ async def allocate_payment(tx: Transaction, payment_id: UUID, wanted: Sequence[W
     return (await _settle(tx, payment, await _claims(tx, wanted), on=tx.now.date()))[0]
 
 
+async def unapply_payment(
+    tx: Transaction, payment_id: UUID, invoice_id: UUID, *, amount: Money | None, reason: str, by: str
+) -> Payment:
+    """Take so much of a payment off an invoice, or all of it: it is credit on account again, and the invoice claims it again."""
+    payment, _ = await take_off(tx, payment_id, invoice_id, amount=amount, reason=reason, by=by, tell=True)
+    return payment
+
+
+async def take_off(
+    tx: Transaction, payment_id: UUID, invoice_id: UUID, *, amount: Money | None, reason: str, by: str, tell: bool
+) -> tuple[Payment, Invoice]:
+    """Take so much of a payment off an invoice, both locked since. `tell` is False when another event of the same move says so."""
+    # Together with the others that settle the invoice, in the order of ids, so that two never wait for each other.
+    await payments.lock_payments_of(tx.conn, [invoice_id], also=payment_id)
+    found = await invoices.get_invoices_for_update(tx.conn, [invoice_id])
+    if invoice_id not in found:
+        raise NotFound(f"no invoice {invoice_id}", field="invoice_id")
+    payment = await payments.get_payment(tx.conn, payment_id)
+    applied = await payments.list_applied_for_update(tx.conn, invoice_id)
+    made = cash.unapply(payment, found[invoice_id], applied, amount, unapplication_id=new_id(), reason=reason, by=by, now=tx.now)
+    await invoices.save_invoice(tx.conn, made.invoice)
+    await payments.save_payment(tx.conn, made.payment)
+    await payments.insert_unapplication(tx.conn, made, tx.now)
+    await book(tx, made.entry, flow_id=made.invoice.flow_id, invoice_id=invoice_id, payment_id=payment_id)
+    if tell:
+        announce(tx, made.invoice, made.events)
+    return made.payment, made.invoice
+
+
 async def _claims(tx: Transaction, wanted: Sequence[Wanted]) -> list[Claim]:
     """The named invoices, locked, in the caller's order. Raises `NotFound` and `Invalid` with the field."""
     known = await invoices.get_ids_by_number(tx.conn, [each.number for each in wanted if each.number])
@@ -101,6 +130,11 @@ async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *,
     for made in settlements:
         invoice = made.invoice
         await invoices.save_invoice(tx.conn, invoice)
+        if made.recovered is not None:
+            await write_offs.insert_movement(tx.conn, new_id(), made.recovered, None, "payment", tx.now)
+            recovered = made.recovered.entry
+            await book(tx, recovered, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id)
+            announce(tx, made.recovered.invoice, made.recovered.events)
         await payments.insert_allocation(tx.conn, new_id(), payment.id, made, tx.now)
         await book(tx, made.entry, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id)
         announce(tx, invoice, made.events)

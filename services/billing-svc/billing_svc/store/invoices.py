@@ -1,7 +1,7 @@
 """SQL of invoices and their numbers."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -125,6 +125,29 @@ async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict
         list(ids),
     )
     return {row["id"]: _invoice(row) for row in rows}
+
+
+async def insert_sending(
+    conn: Connection, sending_id: UUID, invoice_id: UUID, *, channel: str, on: date, by: str, now: datetime
+) -> None:
+    """The document has left the house; the invoice is locked."""
+    await conn.execute(
+        "INSERT INTO invoice_sending (id, invoice_id, channel, sent_on, told_by, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        *(sending_id, invoice_id, channel, on, by, now),
+    )
+
+
+async def find_how_known(conn: Connection, invoice_id: UUID) -> str | None:
+    """How somebody outside has learnt of a document: it was sent, disputed or reminded of; None when nobody has."""
+    known: str | None = await conn.fetchval(
+        """
+        SELECT 'was sent (' || channel || ')' FROM invoice_sending WHERE invoice_id = $1
+        UNION ALL SELECT 'was disputed' FROM dispute WHERE invoice_id = $1
+        UNION ALL SELECT 'was reminded of' FROM dunning_step WHERE invoice_id = $1 LIMIT 1
+        """,
+        invoice_id,
+    )
+    return known
 
 
 async def list_newly_overdue_for_update(conn: Connection, today: date, limit: int) -> list[Invoice]:

@@ -131,6 +131,12 @@ async def entry_view(conn: Connection, entry_id: UUID) -> Any:
     return row
 
 
+async def is_open_day(conn: Connection, day: date) -> bool:
+    """Whether the month of a day takes bookings; it stays so until this transaction ends."""
+    found: bool = await conn.fetchval("SELECT first_open_day($1) = $1", day)
+    return found
+
+
 async def ageing_view(conn: Connection, as_of: date) -> list[Any]:
     """What was open at the end of a day, by days overdue then. From dated facts: settled on day D means open before D."""
     return await conn.fetch(
@@ -140,8 +146,10 @@ async def ageing_view(conn: Connection, as_of: date) -> list[Any]:
                    i.gross - coalesce((SELECT sum(a.amount) FROM allocation a
                                        WHERE a.invoice_id = i.id AND a.allocated_on <= $1), 0)
                            - coalesce((SELECT sum(c.gross) FROM credit_note c
-                                       WHERE c.invoice_id = i.id AND c.credited_on <= $1), 0) AS open
-            FROM invoice i WHERE i.issued_on <= $1 AND i.state = 'final')
+                                       WHERE c.invoice_id = i.id AND c.credited_on <= $1), 0)
+                           - coalesce((SELECT sum(w.amount) FROM write_off_movement w
+                                       WHERE w.invoice_id = i.id AND w.booked_on <= $1), 0) AS open
+            FROM invoice i WHERE i.issued_on <= $1 AND (i.state = 'final' OR i.voided_on > $1))
         SELECT currency, count(*) AS invoices, sum(open) AS outstanding,
                coalesce(sum(open) FILTER (WHERE days <= 0), 0) AS not_due,
                coalesce(sum(open) FILTER (WHERE days BETWEEN 1 AND 30), 0) AS days_1_30,

@@ -11,7 +11,7 @@ from ltc_contracts.errors import NotFound
 from ltc_contracts.money import Money
 
 from billing_svc.domain.credit_note import CreditNote
-from billing_svc.domain.payment import Allocation, Payment, Settlement
+from billing_svc.domain.payment import Allocation, Payment, Settlement, Unapplication
 
 
 async def insert_payment(conn: Connection, p: Payment) -> None:
@@ -87,13 +87,25 @@ async def insert_release(
     )
 
 
-async def lock_payments_of(conn: Connection, invoice_ids: Sequence[UUID]) -> None:
-    """Lock the payments that settled something of these invoices, before the invoices."""
+async def insert_unapplication(conn: Connection, made: Unapplication, now: datetime) -> None:
+    """An allocation taken back by a person, as one below zero."""
     await conn.execute(
         """
-        SELECT 1 FROM payment WHERE id IN (SELECT payment_id FROM allocation WHERE invoice_id = ANY($1::uuid[])) ORDER BY id FOR UPDATE
+        INSERT INTO allocation (id, payment_id, invoice_id, amount, allocated_on, reason, made_by, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
-        list(invoice_ids),
+        *(made.id, made.payment.id, made.invoice.id, -made.amount.amount, made.unapplied_on, made.reason, made.by, now),
+    )
+
+
+async def lock_payments_of(conn: Connection, invoice_ids: Sequence[UUID], *, also: UUID | None = None) -> None:
+    """Lock the payments that settled something of these invoices, and perhaps another, before the invoices."""
+    await conn.execute(
+        """
+        SELECT 1 FROM payment WHERE id = $2 OR id IN (SELECT payment_id FROM allocation WHERE invoice_id = ANY($1::uuid[]))
+        ORDER BY id FOR UPDATE
+        """,
+        *(list(invoice_ids), also),
     )
 
 

@@ -20,7 +20,7 @@ from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, KeyPair
 from ltc_chassis.timers import Timer
-from ltc_contracts.events import PaymentAllocated, PaymentRefunded
+from ltc_contracts.events import PaymentAllocated, PaymentRefunded, PaymentUnapplied
 from ltc_contracts.examples import example
 from ltc_contracts.money import Money
 
@@ -59,6 +59,12 @@ async def pay(deliver: Deliver, lead: Any, amount: str, at: datetime, currency: 
 async def refund(deliver: Deliver, lead: Any, amount: str, at: datetime) -> None:
     sample: Any = example("payment.refunded").event
     event = PaymentRefunded(**{**dict(sample), "amount": Money.of(amount, "EUR")})
+    assert await deliver(consumers, event, flow_id=UUID(lead["flow_id"]), occurred_at=at) == "processed"
+
+
+async def unapply(deliver: Deliver, lead: Any, amount: str, at: datetime) -> None:
+    sample: Any = example("payment.unapplied").event
+    event = PaymentUnapplied(**{**dict(sample), "amount": Money.of(amount, "EUR")})
     assert await deliver(consumers, event, flow_id=UUID(lead["flow_id"]), occurred_at=at) == "processed"
 
 
@@ -126,7 +132,8 @@ async def test_google_is_told_of_qualified_leads_and_collected_cash_and_later_of
     ]
     assert restated == [collected[5], "Collected cash", "2026-03-01 09:30:00+0000", "RESTATE", "220.00", "EUR"]
 
-    await refund(deliver, lead, "220.00", day(5, 3))
+    await unapply(deliver, lead, "20.00", day(4, 3))
+    await refund(deliver, lead, "200.00", day(5, 3))
     clock.set(day(1, 4))
     last = await export(client, run_timer, "google", period_from="2026-03-01", period_until="2026-04-01")
     assert (await lines(client, last, "adjustments"))[2][3:] == ["RESTATE", "0.00", "EUR"]

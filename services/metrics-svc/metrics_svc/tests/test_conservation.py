@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,79 @@ from metrics_svc.consumers import consumers
 from metrics_svc.tests.deals import DEALS, START, Deal, Told, changed, eur, line, parts, prepaid, reduced, replaced, short
 
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def given_up() -> tuple[Deal, list[Told]]:
+    """Delivered at once; paid for something else, so taken off; disputed in vain; written off, recovered in part, the rest credited."""
+    deal = Deal("on_delivery")
+    whole, invoice = new_id(), new_id()
+    about: dict[str, Any] = {"invoice_id": invoice, "number": "INV-2026-000001", "order_id": deal.order}
+    dispute: dict[str, Any] = {
+        **about,
+        "dispute_id": new_id(),
+        "amount": eur("20.00"),
+        "opened_on": date(2026, 3, 6),
+        "reason": "x",
+    }
+    lost: dict[str, Any] = {**about, "tax": eur("0.00")}
+    day = date(2026, 3, 9)
+    return deal, [
+        Told(deal.confirmed(), 1),
+        Told(deal.handed(whole, "10", "0"), 3),
+        Told(deal.completed("100.00", handovers=1), 3),
+        Told(deal.invoiced(invoice, "100.00", handover_id=whole), 3, 1),
+        Told(deal.paid(invoice, "120.00", "0.00"), 4, 2),
+        Told(
+            e.PaymentUnapplied(
+                **about,
+                unapplication_id=new_id(),
+                payment_id=new_id(),
+                amount=eur("120.00"),
+                open_after=eur("120.00"),
+                reason="not for this",
+                received_on=date(2026, 3, 8),
+                unapplied_on=day,
+            ),
+            5,
+            3,
+        ),
+        Told(e.InvoiceDisputed(**dispute, category="price", whole=False), 6, 4),
+        Told(e.InvoiceDisputeResolved(**dispute, outcome="rejected", resolved_on=day), 7, 5),
+        Told(
+            e.InvoiceWrittenOff(
+                **lost,
+                write_off_id=new_id(),
+                cause="bad_debt",
+                amount=eur("120.00"),
+                open_after=eur("0.00"),
+                reason="insolvent",
+                written_off_on=day,
+            ),
+            8,
+            6,
+        ),
+        Told(e.InvoiceRecovered(**lost, recovery_id=new_id(), cause="payment", amount=eur("36.00"), recovered_on=day), 9, 7),
+        Told(deal.paid(invoice, "36.00", "0.00"), 9, 8),
+        Told(e.InvoiceRecovered(**lost, recovery_id=new_id(), cause="credit", amount=eur("24.00"), recovered_on=day), 10, 9),
+        Told(deal.credited(invoice, "20.00", "0.00", "manual", new_id()), 10, 10),
+    ]
+
+
+async def test_what_is_given_up_is_conserved(client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock) -> None:
+    clock.set(LATER)
+    await tell(deliver, *given_up())
+    found = await row(client)
+    expected = {
+        "gross": "120.00",
+        "paid": "36.00",
+        "credited": "24.00",
+        "written_off": "60.00",
+        "open": "0.00",
+        "residual": "0.00",
+    }
+    assert {name: found[name] for name in expected} == expected
+    early = await row(client, as_of="2026-03-09T12:00:00Z")
+    assert (early["written_off"], early["paid"], early["residual"]) == ("120.00", "0.00", "0.00")
 
 
 async def tell(deliver: Deliver, deal: Deal, told: Sequence[Told]) -> list[str]:
@@ -92,7 +165,7 @@ async def test_whatever_is_known_of_a_consistent_deal_the_residual_is_zero(
     client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
 ) -> None:
     draw = random.Random(11)
-    for make in DEALS * 2:
+    for make in (*DEALS * 2, given_up, given_up):
         deal, told = make()
         clock.set(START + timedelta(told[-1].day + 1))
         draw.shuffle(told)
@@ -160,6 +233,9 @@ def worth(quantity: str, net: str) -> dict[str, Any]:
         (parts, 8, {"gross": eur("24.01")}),
         (parts, 8, {"net": eur("20.01"), "gross": eur("24.01")}),
         (parts, 9, {"open_after": eur("0.01")}),
+        (given_up, 5, {"amount": eur("119.99")}),
+        (given_up, 8, {"amount": eur("119.99")}),
+        (given_up, 9, {"amount": eur("36.01")}),
         (prepaid, 1, {"net": eur("99.99"), "gross": eur("119.99")}),
         (prepaid, 3, {"amount": eur("120.01")}),
         (prepaid, 4, {"delta": eur("-30.01")}),

@@ -98,10 +98,10 @@ async def test_an_erasure_changes_no_number(client: httpx.AsyncClient, deliver: 
         ("on_time_delivery", {"rate": "100.0000"}),
         ("on_time_collection", {"by_amount": "0.0000", "by_count": "0.0000"}),
         ("order_processing_time", {"confirmed_to_first_delivery": "14.0000", "signed_to_confirmed": "0.0000"}),
-        ("outstanding", {"EUR": "4527.81"}),
-        ("overdue_amount", {"EUR": "4527.81"}),
-        ("collected", {"EUR": "1878.00"}),
-        ("credited", {"EUR": "122.00"}),
+        ("outstanding", {"EUR": "5027.81"}),
+        ("overdue_amount", {"EUR": "5027.81"}),
+        ("collected", {"EUR": "1378.00"}),
+        ("credited", {"EUR": "244.00"}),
         ("invoiced", {"EUR": "6527.81"}),
         ("deals", {"won": "1", "lost": "1", "won_value_EUR": "5350.66", "lost_value_EUR": "5350.66"}),
         ("marketing_spend", {"EUR": "182.40"}),
@@ -177,8 +177,8 @@ async def test_a_late_event_changes_only_what_is_known_later(client: httpx.Async
     )
     late = Example(late.topic, {**late.headers, "ce_recordedtime": "2026-06-01T00:00:00.000000Z"}, late.key, late.data)
     await deliver.records(consumers, [record(late)])
-    assert await values(client, "collected", **moments) == before == {"EUR": "1878.00"}
-    assert await values(client, "collected", as_of=moments["as_of"]) == {"EUR": "2378.00"}
+    assert await values(client, "collected", **moments) == before == {"EUR": "1378.00"}
+    assert await values(client, "collected", as_of=moments["as_of"]) == {"EUR": "1878.00"}
 
 
 @pytest.mark.usefixtures("deal")
@@ -280,7 +280,6 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
         # What a subscription orders counts as the order that it is; what it will bring is nothing that happened.
         *(f"subscription.{what}" for what in ("started", "renewed", "changed", "paused", "resumed", "order_lapsed", "ended")),
         "order.change_requested",  # what is wished counts when it is granted
-        *("invoice.disputed", "invoice.dispute_resolved"),  # what is disputed is owed all the same
         "journal.posted",  # the books say again what documents and payments said
         # What is reminded of, or promised, is owed already.
         *("dunning.step_taken", "payment.promised", "payment.promise_broken"),

@@ -12,8 +12,12 @@ from ltc_contracts.events import (
     ErpCustomerChanged,
     InvoiceCredited,
     InvoiceIssued,
+    InvoiceRecovered,
+    InvoiceVoided,
+    InvoiceWrittenOff,
     PaymentAllocated,
     PaymentRefunded,
+    PaymentUnapplied,
 )
 from ltc_contracts.money import Money
 
@@ -103,6 +107,65 @@ async def _recounted(tx: Transaction, order: Order) -> Order:
     if order.collected is None:
         return order
     return fulfilment.recount(order, await orders.get_collected(tx.conn, order.id, order.collected.currency), tx.now)
+
+
+async def record_unapplication(tx: Transaction, event: PaymentUnapplied, at: datetime) -> None:
+    """Money was for something else: the invoice claims it again, as if it went back."""
+    await _claim_again(tx, event.invoice_id, event.order_id, event.unapplication_id, event.amount, at)
+
+
+async def record_recovery(tx: Transaction, event: InvoiceRecovered, at: datetime) -> None:
+    """What was given up is claimed again; what takes it is told next."""
+    await _claim_again(tx, event.invoice_id, event.order_id, event.recovery_id, event.amount, at)
+
+
+async def record_write_off(tx: Transaction, event: InvoiceWrittenOff, at: datetime) -> None:
+    """A part of an invoice is claimed no longer, as if it were credited; but it was claimed, so the order is not worth less."""
+    await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=event.order_id,
+        customer_id=None,
+        kind="credited",
+        fact_id=event.write_off_id,
+        amount=event.amount,
+        told_at=at,
+    )
+
+
+async def record_void(tx: Transaction, event: InvoiceVoided, at: datetime) -> None:
+    """An invoice never counted: nothing is claimed by it, and nobody waits for its money."""
+    order = await known_order_for_update(tx, event.order_id)
+    added = await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=order.id,
+        customer_id=order.customer.customer_id,
+        kind="credited",
+        fact_id=event.invoice_id,
+        amount=event.gross,
+        told_at=at,
+    )
+    if not added:
+        return
+    await save(tx, order, fulfilment.note_credit(order, event.gross, event.net, tx.now))
+    nothing = Money.zero(event.gross.currency)
+    order = await known_order_for_update(tx, event.order_id)
+    if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, nothing, event.voided_on):
+        await save(tx, order, fulfilment.settle(order, nothing, tx.now, at))
+
+
+async def _claim_again(tx: Transaction, invoice_id: UUID, order_id: UUID, fact_id: UUID, amount: Money, at: datetime) -> None:
+    await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=invoice_id,
+        order_id=order_id,
+        customer_id=None,
+        kind="refunded",
+        fact_id=fact_id,
+        amount=amount,
+        told_at=at,
+    )
 
 
 async def agree(

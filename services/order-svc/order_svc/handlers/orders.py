@@ -45,9 +45,11 @@ async def record_cancelled_delivery(tx: Transaction, order_id: UUID, reason: str
 
 
 async def record_payment(tx: Transaction, event: InvoicePaid, at: datetime) -> None:
-    """An invoice was paid: remember the money once, and close the order if it is fulfilled. What was taken back is no money."""
+    """An invoice was paid: remember the money once, and close the order if it is fulfilled. What was taken back or given up is no money."""
     order = await known_order_for_update(tx, event.order_id)
-    paid = event.gross if event.credited is None else event.gross - event.credited
+    paid = event.gross
+    for never in (event.credited, event.written_off):
+        paid = paid if never is None else paid - never
     if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, paid, event.paid_on):
         collected = await orders.get_collected(tx.conn, order.id, paid.currency)
         await save(tx, order, fulfilment.settle(order, collected, tx.now, at))

@@ -8,7 +8,15 @@ from uuid import UUID
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, NotYet
-from ltc_contracts.events import InvoiceCredited, InvoiceIssued, OrderCancelled, PaymentAllocated, PaymentRefunded
+from ltc_contracts.events import (
+    InvoiceCredited,
+    InvoiceIssued,
+    InvoiceVoided,
+    OrderCancelled,
+    PaymentAllocated,
+    PaymentRefunded,
+    PaymentUnapplied,
+)
 from ltc_contracts.money import CurrencyMismatch, Money
 
 from sales_svc.domain import commission as rules
@@ -89,6 +97,17 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, *, flow_id: 
 async def invoice_credited(tx: Transaction, event: InvoiceCredited, *, flow_id: UUID | None) -> None:
     """A claim was taken back: what was accrued on it, and vested on money that is the customer's again, is clawed back."""
     await _cash(tx, flow_id, "credit", event.credit_id, event.invoice_id, event.gross, event.net, event.credited_on)
+
+
+async def invoice_voided(tx: Transaction, event: InvoiceVoided, *, flow_id: UUID | None) -> None:
+    """An invoice never counted: what was accrued on it is clawed back, as by a credit of all of it."""
+    await _cash(tx, flow_id, "credit", event.invoice_id, event.invoice_id, event.gross, event.net, event.voided_on)
+
+
+async def payment_unapplied(tx: Transaction, event: PaymentUnapplied, *, flow_id: UUID | None) -> None:
+    """Cash settles the invoice no longer: to a commission that is as if it went back."""
+    zero = Money.zero(event.amount.currency)
+    await _cash(tx, flow_id, "refund", event.unapplication_id, event.invoice_id, event.amount, zero, event.unapplied_on)
 
 
 async def order_cancelled(tx: Transaction, event: OrderCancelled, *, flow_id: UUID | None) -> None:
