@@ -33,6 +33,7 @@ def _moved(kind: str, day: str) -> Callable[[Data], dict[str, Any]]:
             "currency": data["amount"]["currency"],
             "gross": _amount(data, "amount"),
             "open_after": _amount(data, "open_after") if data.get("open_after") else None,
+            "cause": data.get("cause"),
             "settled_on": date.fromisoformat(data[day]),
         }
 

@@ -23,7 +23,7 @@ KINDS = {
     "otif": _FULFILMENT,
     "on_time": _FULFILMENT,
     "in_full": _FULFILMENT,
-    "on_time_collection": ("invoiced", "allocated", "unapplied", "credited"),
+    "on_time_collection": ("invoiced", "allocated", "unapplied", "credited", "written_off"),
     **dict.fromkeys(("outstanding", "ageing", "dso", "cei", "overdue_amount"), _RECEIVABLE),
     "days_to_pay": ("invoiced", "paid"),
     "collected": ("allocated", "unapplied", "credited", "refunded"),

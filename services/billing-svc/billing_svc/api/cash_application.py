@@ -9,7 +9,7 @@ from uuid import UUID
 from ltc_chassis.api import Conn, Page, PageArgs, Principal, Tx, scope
 from ltc_chassis.api import router as make_router
 from ltc_contracts.money import Money
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from billing_svc.api.payments import Body, NewAllocation, wanted_of
 from billing_svc.domain.allocation import Policy
@@ -21,6 +21,13 @@ from billing_svc.store.cash_application import CashSetting
 router = make_router(prefix="/v1", tags=["cash application"])
 Writer = Annotated[Principal, scope("payments:write")]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+
+
+def one_per_currency(tolerances: tuple[Money, ...]) -> tuple[Money, ...]:
+    """Raises `ValueError` for two of a currency, or one that is not above zero."""
+    if len({each.currency for each in tolerances}) < len(tolerances) or any(each.amount <= 0 for each in tolerances):
+        raise ValueError("one tolerance per currency, above zero")
+    return tolerances
 
 
 class ReasonView(BaseModel):
@@ -79,17 +86,20 @@ class Rejection(Body):
 
 
 class NewSetting(Body):
-    """`version` is the next one. Suggestions of `automatic` and above need no person; 1 leaves everything to a person."""
+    """`version` is the next one. Suggestions of `automatic` and above need no person; 1 leaves everything to a person. `tolerances`:
+    per currency, how small a rest is written off when a payment leaves it; none unless said."""
 
     version: Annotated[int, Field(ge=2, le=2**31 - 1)]
     automatic: Annotated[Decimal, Field(ge=0, le=1, max_digits=5, decimal_places=4)]
     policy: Policy
+    tolerances: Annotated[tuple[Money, ...], Field(max_length=50), AfterValidator(one_per_currency)] = ()
 
 
 class SettingView(BaseModel):
     version: int
     automatic: Decimal
     policy: Policy
+    tolerances: tuple[Money, ...]
     changed_by: str
     changed_at: datetime
 
@@ -129,7 +139,7 @@ async def get_setting(conn: Conn) -> SettingView:
 @router.put("/cash-setting")
 async def change_setting(body: NewSetting, tx: Tx, caller: Annotated[Principal, scope("payments:configure")]) -> SettingView:
     """Write the next version. 409 when another was written meanwhile."""
-    made = CashSetting(body.version, body.automatic, body.policy, caller.subject, tx.now)
+    made = CashSetting(body.version, body.automatic, body.policy, body.tolerances, caller.subject, tx.now)
     return _setting(await handlers.change_setting(tx, made))
 
 

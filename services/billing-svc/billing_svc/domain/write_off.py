@@ -157,6 +157,17 @@ def request(
     )
 
 
+def is_small_rest(invoice: Invoice, paid: Money, tolerances: Collection[Money]) -> bool:
+    """Whether what a payment of `paid` left open is within the tolerance of its currency (RULES 5), and so not asked for.
+
+    It is less than what was paid, so that no small invoice is settled by a cent; what is disputed is kept back on purpose.
+    """
+    rest = invoice.open
+    if invoice.disputed or not 0 < rest.amount < paid.amount:
+        return False
+    return any(each.currency == rest.currency and rest <= each for each in tolerances)
+
+
 def require_authority(asked: WriteOff, invoice: Invoice, policy: Policy, *, subject: str, scopes: Collection[str]) -> None:
     """Raises `WriteOffBeyondAuthority`. All that is written off of the invoice counts, so that parts do not pass where the whole would not."""
     total = invoice.written_off + asked.amount

@@ -14,8 +14,11 @@ from ltc_contracts.money import Money
 from billing_svc.domain import payment as cash
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
+from billing_svc.domain.write_off import is_small_rest
 from billing_svc.handlers.journal import announce, book
+from billing_svc.handlers.write_offs import write_off_rest
 from billing_svc.store import invoices, payments, write_offs
+from billing_svc.store.cash_application import get_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ async def _remitted(tx: Transaction, payment: Payment) -> list[Claim]:
 
 async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *, on: date) -> tuple[Payment, list[Invoice]]:
     payment, settlements = cash.allocate(payment, claims, on=on, now=tx.now)
+    settled: list[Invoice] = []
     for made in settlements:
         invoice = made.invoice
         await invoices.save_invoice(tx.conn, invoice)
@@ -138,6 +142,19 @@ async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *,
         await payments.insert_allocation(tx.conn, new_id(), payment.id, made, tx.now)
         await book(tx, made.entry, flow_id=invoice.flow_id, invoice_id=invoice.id, payment_id=payment.id)
         announce(tx, invoice, made.events)
+        # Of money that is left, the rest could be paid: then it is open because somebody wants it to be.
+        settled.append(invoice if payment.unapplied.amount else await _without_small_rest(tx, invoice, made.amount))
     if settlements:
         await payments.save_payment(tx.conn, payment)
-    return payment, [made.invoice for made in settlements]
+    return payment, settled
+
+
+async def _without_small_rest(tx: Transaction, invoice: Invoice, paid: Money) -> Invoice:
+    """The invoice, its rest written off if that is within the tolerance, on the authority of who set it."""
+    if not invoice.open.amount:
+        return invoice
+    setting = await get_setting(tx.conn)
+    if not is_small_rest(invoice, paid, setting.tolerances):
+        return invoice
+    reason = f"within the tolerance of version {setting.version} of the cash setting"
+    return await write_off_rest(tx, invoice, reason=reason, by=setting.changed_by)

@@ -42,7 +42,7 @@ async def request_write_off(
 
 
 async def write_off_rest(tx: Transaction, invoice: Invoice, *, reason: str, by: str) -> Invoice:
-    """Give up a rest within the tolerance of whoever decides that; the invoice is locked, and what is open is above zero."""
+    """Give up all that is open, above zero, of a locked invoice, on the authority of who set the tolerance (`by`)."""
     policy = await write_offs.get_policy(tx.conn, tx.now)
     asked = rules.request(
         invoice, None, policy=policy, write_off_id=new_id(), reason=reason, cause="tolerance", by=by, now=tx.now

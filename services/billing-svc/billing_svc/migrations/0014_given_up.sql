@@ -95,10 +95,18 @@ ALTER TABLE allocation DROP CONSTRAINT allocation_amount_check,
                            CHECK (amount <> 0 AND (amount < 0) = (credit_id IS NOT NULL OR reason IS NOT NULL)
                                   AND (reason IS NULL) = (made_by IS NULL) AND (reason IS NULL OR credit_id IS NULL));
 
+-- A rest up to so much per currency is given up when a payment leaves it; by itself none is.
+ALTER TABLE cash_setting ADD COLUMN tolerances jsonb NOT NULL DEFAULT '[]';
+
 ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_kind_check,
                          ADD CONSTRAINT ledger_entry_kind_check
                              CHECK (kind IN ('invoice', 'payment', 'allocation', 'credit', 'release', 'write_off', 'recovery', 'unapply',
                                              'refund', 'void', 'manual', 'reversal'));
+
+-- What is set aside to go back is kept by refunds from now on, so nobody books on it by hand.
+ALTER TABLE ledger_account DISABLE TRIGGER ledger_account_kept;
+UPDATE ledger_account SET control = true WHERE code = 'refund';
+ALTER TABLE ledger_account ENABLE TRIGGER ledger_account_kept;
 
 -- The audit knows what moves the accounts that documents keep, what is kept beside its facts, and what must be booked.
 CREATE OR REPLACE VIEW subledger_movement AS
@@ -118,7 +126,13 @@ SELECT 'unapplied_cash', p.currency, a.allocated_on, a.amount FROM allocation a 
 UNION ALL
 SELECT 'unapplied_cash', r.currency, greatest(r.requested_on, p.received_on), r.amount FROM refund r JOIN payment p ON p.id = r.payment_id
 UNION ALL
-SELECT 'unapplied_cash', currency, (updated_at AT TIME ZONE 'UTC')::date, -amount FROM refund WHERE state = 'withdrawn';
+SELECT 'unapplied_cash', currency, (updated_at AT TIME ZONE 'UTC')::date, -amount FROM refund WHERE state = 'withdrawn'
+UNION ALL
+SELECT 'refund', r.currency, greatest(r.requested_on, p.received_on), -r.amount FROM refund r JOIN payment p ON p.id = r.payment_id
+UNION ALL
+SELECT 'refund', currency, (updated_at AT TIME ZONE 'UTC')::date, amount FROM refund WHERE state = 'withdrawn'
+UNION ALL
+SELECT 'refund', currency, greatest(executed_on, requested_on), amount FROM refund WHERE state = 'executed';
 
 CREATE OR REPLACE VIEW kept_amount AS
 SELECT 'invoice' AS kind, i.id, i.number, 'paid' AS what, i.currency, i.paid AS kept,

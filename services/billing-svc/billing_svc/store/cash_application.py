@@ -31,11 +31,13 @@ class DueItem:
 
 @dataclass(frozen=True, slots=True)
 class CashSetting:
-    """Suggestions of `automatic` and above are applied without a person; `policy` where no invoice is named."""
+    """Suggestions of `automatic` and above are applied without a person; `policy` where no invoice is named. `tolerances`, one per
+    currency: a payment that leaves no more open than that has settled the invoice."""
 
     version: int
     automatic: Decimal
     policy: Policy
+    tolerances: tuple[Money, ...]
     changed_by: str
     changed_at: datetime
 
@@ -58,20 +60,23 @@ async def save_item(conn: Connection, item_id: UUID, state: str) -> None:
 
 async def get_setting(conn: Connection) -> CashSetting:
     row = await conn.fetchrow(
-        "SELECT version, automatic, policy, changed_by, changed_at FROM cash_setting ORDER BY version DESC LIMIT 1"
+        "SELECT version, automatic, policy, tolerances, changed_by, changed_at FROM cash_setting ORDER BY version DESC LIMIT 1"
     )
     assert row is not None  # the first version came with the table
-    return CashSetting(**dict(row))
+    fields: dict[str, Any] = dict(row)
+    fields["tolerances"] = tuple(Money.of(each["amount"], each["currency"]) for each in fields["tolerances"])
+    return CashSetting(**fields)
 
 
 async def insert_setting(conn: Connection, setting: CashSetting) -> bool:
     """False when this version is there already."""
+    tolerances = [{"amount": str(each.amount), "currency": each.currency} for each in setting.tolerances]
     made: int | None = await conn.fetchval(
         """
-        INSERT INTO cash_setting (version, automatic, policy, changed_by, changed_at) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO cash_setting (version, automatic, policy, tolerances, changed_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT DO NOTHING RETURNING version
         """,
-        *(setting.version, setting.automatic, setting.policy, setting.changed_by, setting.changed_at),
+        *(setting.version, setting.automatic, setting.policy, tolerances, setting.changed_by, setting.changed_at),
     )
     return made is not None
 

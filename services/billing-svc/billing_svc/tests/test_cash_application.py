@@ -11,6 +11,7 @@ from ltc_chassis.testing import Deliver, Emitted
 from billing_svc.consumers import consumers
 from billing_svc.tests.bank import OTHER, SLICES, Ntry, Run, camt, entries_of, send
 from billing_svc.tests.builders import CUSTOMER, completed, line
+from billing_svc.tests.test_disputes import eur
 
 Json = dict[str, Any]
 Emissions = Callable[[], Awaitable[list[Emitted]]]
@@ -162,3 +163,44 @@ async def test_debits_returns_and_bare_batches_wait_and_move_no_money(client: ht
     assert done.status_code == 200
     states = [item["state"] for entry in await entries_of(client, found) for item in entry["items"]]
     assert states == ["waiting", "settled", "waiting", "waiting", "settled"]
+
+
+async def test_a_rest_within_the_tolerance_is_written_off_and_is_no_difference_of_currencies(
+    client: httpx.AsyncClient, run_timer: Run, issue: Callable[..., Awaitable[Json]], emitted: Emissions
+) -> None:
+    at, beyond, partial, by_hand, tiny = [await issue(gross) for gross in ("100.00", "100.00", "100.00", "50.00", "0.04")]
+    setting = {"version": 2, "automatic": "0.9", "policy": "oldest_due_first"}
+    for wrong in ([eur("1.00"), eur("2.00")], [eur("0.00")]):
+        assert (await client.put("/v1/cash-setting", json=setting | {"tolerances": wrong})).status_code == 422
+    said = (await client.put("/v1/cash-setting", json=setting | {"tolerances": [eur("0.05")]})).json()
+    assert said["tolerances"] == [eur("0.05")]
+    told = [
+        Ntry("99.95", structured=at["payment_reference"]),
+        Ntry("99.94", structured=beyond["payment_reference"]),
+        # Not a small rest, though it is within the tolerance: nearly all of the invoice.
+        Ntry("0.01", structured=tiny["payment_reference"]),
+    ]
+    await receive(client, run_timer, *told)
+    assert [await open_of(client, each) for each in (at, beyond, tiny)] == ["0.00", "0.06", "0.03"]
+    shown = (await client.get(f"/v1/invoices/{at['id']}")).json()
+    assert (shown["payment_state"], shown["written_off"]) == ("paid", eur("0.05"))
+    [written] = (await client.get("/v1/write-offs")).json()["items"]
+    assert (written["cause"], written["state"], written["requested_by"], written["amount"]) == (
+        *("tolerance", "granted", "test"),
+        eur("0.05"),
+    )
+    # Money that is left could pay the rest: it is open because somebody wants it to be.
+    more = {"amount": eur("149.98"), "method": "cash", "reference": "by hand"}
+    wanted = [{"invoice_id": partial["id"], "amount": "99.97"}]
+    payment = (await client.post("/v1/payments", json=more | {"allocations": wanted})).json()
+    assert (await open_of(client, partial), payment["unapplied"]) == ("0.03", eur("50.01"))
+    both = [{"invoice_id": partial["id"], "amount": "0.02"}, {"invoice_id": by_hand["id"], "amount": "49.99"}]
+    await client.post(f"/v1/payments/{payment['id']}/allocations", json={"allocations": both})
+    assert [await open_of(client, each) for each in (partial, by_hand)] == ["0.00", "0.00"]
+    # Whoever pays it after all has paid it.
+    await client.post("/v1/payments", json=more | {"amount": eur("0.05"), "reference": at["number"]})
+    assert (await client.get(f"/v1/invoices/{at['id']}")).json()["written_off"] == eur("0.00")
+    topics = [each.topic for each in await emitted()]
+    assert (topics.count("invoice.written_off"), topics.count("invoice.recovered"), topics.count("invoice.paid")) == (3, 1, 3)
+    assert (await client.get("/v1/ledger/audit")).json()["clean"]
+    await balanced(client)

@@ -39,8 +39,6 @@ async def test_random_histories_over_http_leave_nothing_for_the_audit_to_find(
     invoices: list[str] = []
     payments: list[str] = []
     answers: Counter[int] = Counter()
-    path: str
-    body: Json
     for step in range(70):
         if step % 7 == 0:
             delivery = completed(line("100.00", "1", "0", "19"))
@@ -54,24 +52,21 @@ async def test_random_histories_over_http_leave_nothing_for_the_audit_to_find(
         invoice, payment, some = draw.choice(invoices), draw.choice(payments), eur(draw.choice(("1.00", "30.01", "119.00")))
         refunds = [each["id"] for each in (await client.get("/v1/refunds", params={"state": "requested"})).json()["items"]]
         disputes = [each["id"] for each in (await client.get("/v1/disputes", params={"state": "open"})).json()["items"]]
-        path, body = draw.choice(
-            [
-                *[(f"payments/{payment}/allocations", {"allocations": [{"invoice_id": invoice}]})] * 3,
-                (f"payments/{payment}/unapply", {"invoice_id": invoice, "amount": some, "reason": "x"}),
-                (f"payments/{payment}/refunds", {"amount": some, "reason": "x"}),
-                (
-                    f"payments/{payment}/refunds/done",
-                    {"amount": some, "invoice_id": invoice, "reference": f"R{step}", "reason": "x"},
-                ),
-                *[(f"refunds/{each}/execute", {"reference": f"E{step}"}) for each in refunds],
-                *[(f"refunds/{each}/withdraw", {}) for each in refunds],
-                (f"invoices/{invoice}/credits", {"reason": "x"}),
-                *[(f"invoices/{invoice}/write-offs", {"reason": "x", "amount": some})] * 2,
-                (f"invoices/{invoice}/void", {"reason": "x"}),
-                (f"invoices/{invoice}/disputes", {"category": "other", "reason": "x"}),
-                *[(f"disputes/{each}/{end}", {"resolution": "x"}) for each in disputes for end in ("uphold", "reject")],
-            ]
-        )
+        back: Json = {"amount": some, "invoice_id": invoice, "reference": f"R{step}", "reason": "x"}
+        moves: list[tuple[str, Json]] = [
+            *[(f"payments/{payment}/allocations", {"allocations": [{"invoice_id": invoice}]})] * 3,
+            (f"payments/{payment}/unapply", {"invoice_id": invoice, "amount": some, "reason": "x"}),
+            (f"payments/{payment}/refunds", {"amount": some, "reason": "x"}),
+            (f"payments/{payment}/refunds/done", back),
+            *[(f"refunds/{each}/execute", {"reference": f"E{step}"}) for each in refunds],
+            *[(f"refunds/{each}/withdraw", {}) for each in refunds],
+            (f"invoices/{invoice}/credits", {"reason": "x"}),
+            *[(f"invoices/{invoice}/write-offs", {"reason": "x", "amount": some})] * 2,
+            (f"invoices/{invoice}/void", {"reason": "x"}),
+            (f"invoices/{invoice}/disputes", {"category": "other", "reason": "x"}),
+            *[(f"disputes/{each}/{end}", {"resolution": "x"}) for each in disputes for end in ("uphold", "reject")],
+        ]
+        path, body = draw.choice(moves)
         answers[(await client.post(f"/v1/{path}", json=body)).status_code] += 1
     assert set(answers) <= {200, 201, 400, 409}, answers
     assert answers[200] + answers[201] > 25, answers

@@ -92,6 +92,34 @@ async def test_what_is_given_up_is_conserved(client: httpx.AsyncClient, deliver:
     assert (early["written_off"], early["paid"], early["residual"]) == ("120.00", "0.00", "0.00")
 
 
+def short_paid(cause: str = "tolerance") -> tuple[Deal, list[Told]]:
+    """Paid in time but for two cents, which are given up."""
+    deal = Deal("on_delivery")
+    whole, invoice = new_id(), new_id()
+    lost: dict[str, Any] = {"invoice_id": invoice, "number": "INV-2026-000001", "order_id": deal.order, "tax": eur("0.00")}
+    lost |= {"write_off_id": new_id(), "cause": cause, "amount": eur("0.02"), "open_after": eur("0.00"), "reason": "x"}
+    return deal, [
+        Told(deal.confirmed(), 1),
+        Told(deal.handed(whole, "10", "0"), 3),
+        Told(deal.completed("100.00", handovers=1), 3),
+        Told(deal.invoiced(invoice, "100.00", handover_id=whole), 3, 1),
+        Told(deal.paid(invoice, "119.98", "0.02"), 8, 2),
+        Told(e.InvoiceWrittenOff(**lost, written_off_on=date(2026, 3, 9)), 8, 3),
+    ]
+
+
+@pytest.mark.parametrize(("cause", "in_time"), [("tolerance", "100.0000"), ("bad_debt", "0.0000")])
+async def test_what_is_paid_but_for_a_rest_within_the_tolerance_is_paid_in_time(
+    cause: str, in_time: str, client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
+) -> None:
+    clock.set(LATER)
+    await tell(deliver, *short_paid(cause))
+    found = await row(client)
+    assert (found["paid"], found["written_off"], found["open"], found["residual"]) == ("119.98", "0.02", "0.00", "0.00")
+    shares = (await client.get("/v1/kpis/on_time_collection")).json()["rows"]
+    assert {each["name"]: each["value"] for each in shares}["by_count"] == in_time
+
+
 async def tell(deliver: Deliver, deal: Deal, told: Sequence[Told]) -> list[str]:
     """Returns the ids of the events."""
     records = [
@@ -165,7 +193,7 @@ async def test_whatever_is_known_of_a_consistent_deal_the_residual_is_zero(
     client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
 ) -> None:
     draw = random.Random(11)
-    for make in (*DEALS * 2, given_up, given_up):
+    for make in (*DEALS * 2, given_up, given_up, short_paid):
         deal, told = make()
         clock.set(START + timedelta(told[-1].day + 1))
         draw.shuffle(told)
@@ -236,6 +264,7 @@ def worth(quantity: str, net: str) -> dict[str, Any]:
         (given_up, 5, {"amount": eur("119.99")}),
         (given_up, 8, {"amount": eur("119.99")}),
         (given_up, 9, {"amount": eur("36.01")}),
+        (short_paid, 5, {"amount": eur("0.03")}),
         (prepaid, 1, {"net": eur("99.99"), "gross": eur("119.99")}),
         (prepaid, 3, {"amount": eur("120.01")}),
         (prepaid, 4, {"delta": eur("-30.01")}),
