@@ -10,7 +10,7 @@ from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, KeyPair
 
 from billing_svc.tests.builders import cancelled, completed, line, payment_body
-from billing_svc.tests.test_credits import Emissions, Json, balances, tell
+from billing_svc.tests.telling import Emissions, Json, balances, tell
 from billing_svc.tests.test_disputes import eur, shown
 
 

@@ -8,7 +8,7 @@ from ltc_chassis.testing import Deliver
 
 from billing_svc.tests.builders import completed, line, payment_body
 from billing_svc.tests.histories import MOVES, play
-from billing_svc.tests.test_credits import Emissions, Json, balances, tell
+from billing_svc.tests.telling import Emissions, Json, balances, tell
 from billing_svc.tests.test_disputes import eur
 
 

@@ -10,7 +10,7 @@ from ltc_chassis.testing import Deliver, KeyPair
 from ltc_chassis.testing_readme import Example, examples, run
 
 from billing_svc.tests.builders import NOW, completed, line, payment_body
-from billing_svc.tests.test_credits import Json, tell
+from billing_svc.tests.telling import Json, tell
 from billing_svc.tests.test_disputes import eur
 
 README = Path(__file__).parents[2] / "README.md"
