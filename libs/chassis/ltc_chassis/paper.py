@@ -81,17 +81,20 @@ async def print_pdf(
     letterhead: Letterhead | None = None,
     attachments: Sequence[Attachment] | None = None,
     created_at: datetime | None = None,
+    archival: bool = False,
     seconds: float = SECONDS_ALLOWED,
 ) -> bytes:
     """Print `<package>/papers/<template>.typ` with `data`, which must be JSON but for UUIDs, dates and decimals.
 
-    The document carries a creation date only when `created_at` is given. One document is printed at a time per process
+    The document carries a creation date only when `created_at` is given, which `archival` needs: then it is PDF/A-3b
+    (ISO 19005-3), to be kept for years, with everything that it needs inside. One document is printed at a time per process
     (a quote of 20 lines takes about 15 ms, the first one 200 ms). Characters that no installed font has are printed as
     boxes, named in the footer and logged; folders with more fonts go into LTC_PAPER_FONTS.
     Raises `PaperTooLarge`, `PaperBusy`, `PaperTookTooLong`; `TemplateFailed` for a defect of the template.
     """
     files = _files(package, template, data, letterhead, attachments or (), created_at)
-    pdf, missing = await _PRINTER.run(files, int(created_at.timestamp()) if created_at else 0, seconds)
+    created, standard = int(created_at.timestamp()) if created_at else 0, "a-3b" if archival else ""
+    pdf, missing = await _PRINTER.run(files, created, standard, seconds)
     if missing:
         codes = " ".join(f"U+{ord(character):04X}" for character in missing[:20])
         logger.warning("%s/%s: no font here has %s; put one into a folder of LTC_PAPER_FONTS", package, template, codes)
@@ -143,7 +146,7 @@ class _Printer:
         self._child: subprocess.Popen[bytes] | None = None
         self._waiting = 0
 
-    async def run(self, files: Mapping[str, bytes], created: int, seconds: float) -> tuple[bytes, str]:
+    async def run(self, files: Mapping[str, bytes], created: int, standard: str, seconds: float) -> tuple[bytes, str]:
         """The PDF and the characters that could not be printed."""
         if self._waiting >= MAX_WAITING:
             raise PaperBusy(f"{self._waiting} documents wait to be printed")
@@ -151,7 +154,7 @@ class _Printer:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="printer")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._print, files, created, seconds)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._print, files, created, standard, seconds)
         finally:
             self._waiting -= 1
 
@@ -162,9 +165,9 @@ class _Printer:
             child.kill()
             child.communicate()
 
-    def _print(self, files: Mapping[str, bytes], created: int, seconds: float) -> tuple[bytes, str]:
+    def _print(self, files: Mapping[str, bytes], created: int, standard: str, seconds: float) -> tuple[bytes, str]:
         named = [part for name, content in files.items() for part in (name.encode(), content)]
-        job = [str(seconds).encode(), str(created).encode(), *named]
+        job = [str(seconds).encode(), str(created).encode(), standard.encode(), *named]
         child = self._running()
         assert child.stdin is not None
         assert child.stdout is not None

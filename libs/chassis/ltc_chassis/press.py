@@ -52,8 +52,11 @@ class Press:
         self._fonts = typst.Fonts(include_system_fonts=True, include_embedded_fonts=True, font_paths=list(folders))
         self._printable: dict[str, bool] = {}
 
-    def print(self, files: dict[str, bytes], seconds_since_1970: int) -> tuple[bytes, str]:
-        """The PDF, and the characters of `data.json` that no font here has. The template prints them as boxes and says so."""
+    def print(self, files: dict[str, bytes], seconds_since_1970: int, standard: str = "") -> tuple[bytes, str]:
+        """The PDF, and the characters of `data.json` that no font here has. The template prints them as boxes and says so.
+
+        `standard` is one that typst knows, such as "a-3b"; none where it is empty.
+        """
         missing = self.missing(files["data.json"].decode())
         pdf = _compile(
             files,
@@ -62,6 +65,7 @@ class Press:
             ignore_system_fonts=True,  # they are in `_fonts` already
             sys_inputs={"missing": missing},
             timestamp=seconds_since_1970,
+            pdf_standards=[standard] if standard else [],
         )
         assert isinstance(pdf, bytes), "a document of many pages is one PDF"
         return pdf, missing
@@ -80,19 +84,19 @@ class Press:
 
 
 def main() -> None:
-    """Answer jobs (seconds allowed, creation time, then name and content of each file) until the service hangs up."""
+    """Answer jobs (seconds allowed, creation time, standard, then name and content of each file) until the service hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which hangs up when it is done
     resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE, MAX_ADDRESS_SPACE))
     press = Press([folder for folder in os.environ.get("LTC_PAPER_FONTS", "").split(os.pathsep) if folder])
     while True:
         try:
-            seconds, created, *named = read_parts(sys.stdin.buffer)
+            seconds, created, standard, *named = read_parts(sys.stdin.buffer)
         except EOFError:
             return
         files = {name.decode(): content for name, content in zip(named[::2], named[1::2], strict=True)}
         signal.setitimer(signal.ITIMER_REAL, float(seconds))
         try:
-            pdf, missing = press.print(files, int(created))
+            pdf, missing = press.print(files, int(created), standard.decode())
         except typst.TypstError as error:
             answer = [FAILED, f"{error.message}\n{error.diagnostic}".encode()]
         else:

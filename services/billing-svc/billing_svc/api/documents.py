@@ -8,26 +8,31 @@ from ltc_chassis.api import router as make_router
 
 from billing_svc.domain.document_print import Language
 from billing_svc.handlers import documents as handlers
-from billing_svc.handlers.documents import Syntax
+from billing_svc.handlers.documents import Form, Syntax
 
 router = make_router(prefix="/v1", tags=["documents"])
 
 
 @router.get("/invoices/{invoice_id}/document", dependencies=[scope("invoices:read")], response_class=Response)
-async def get_invoice_document(invoice_id: UUID, conn: Conn, language: Language | None = None) -> Response:
+async def get_invoice_document(invoice_id: UUID, conn: Conn, language: Language | None = None, form: Form = "plain") -> Response:
     """The invoice as PDF, in the language asked for or that of the customer's country. The same bytes each time.
 
-    404: no such invoice. 413: too large to print.
+    `form=factur-x` is PDF/A-3 with the e-invoice (CII) inside: one file for people and machines.
+    404: no such invoice. 409: a term that EN 16931 asks for is not known (of Factur-X only). 413: too large to print.
     """
+    if form == "factur-x":
+        return _paper(*await handlers.print_hybrid_invoice(conn, invoice_id, language))
     return _paper(*await handlers.print_invoice(conn, invoice_id, language))
 
 
 @router.get("/credits/{credit_id}/document", dependencies=[scope("credits:read")], response_class=Response)
-async def get_credit_document(credit_id: UUID, conn: Conn, language: Language | None = None) -> Response:
+async def get_credit_document(credit_id: UUID, conn: Conn, language: Language | None = None, form: Form = "plain") -> Response:
     """The credit note as PDF, in the language asked for or that of the customer's country. The same bytes each time.
 
-    404: no such credit note. 413: too large to print.
+    `form`, 409: as of an invoice. 404: no such credit note. 413: too large to print.
     """
+    if form == "factur-x":
+        return _paper(*await handlers.print_hybrid_credit(conn, credit_id, language))
     return _paper(*await handlers.print_credit(conn, credit_id, language))
 
 

@@ -20,6 +20,7 @@ from billing_svc.domain.invoice import issue
 from billing_svc.domain.occasion import of_handover
 from billing_svc.tests.builders import CUSTOMER, NOW, completed, handed_over, line
 from billing_svc.tests.norm import Reader, check
+from billing_svc.tests.schematron import broken
 from billing_svc.tests.test_documents import HEAD, invoiced
 
 WRITERS = (ubl.write, cii.write)
@@ -86,6 +87,33 @@ def test_whatever_is_invoiced_keeps_the_arithmetic_rules_of_the_norm_in_both_syn
             xml = write(of_credit(made.note, SELLER))
             check(xml, residual=CENT)
             assert Reader(xml).text("BT-25") == invoice.number
+
+
+@given(lines=st.lists(parts(), min_size=1, max_size=4))
+@settings(max_examples=10, deadline=None)
+def test_whatever_is_invoiced_or_credited_passes_the_published_schemas_and_schematron(lines: list[HandedLine]) -> None:
+    occasion = of_handover(handed_over(*lines, customer=TAXED))
+    invoice, _, _ = issue(occasion, invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW)
+    documents = [of_invoice(invoice, SELLER)]
+    if chosen := everything(invoice, []):
+        same: Any = {"reason": "a scratch", "cause": "manual", "cause_id": None, "now": NOW}
+        made = credit(invoice, [], chosen, credit_id=new_id(), number="CN-2026-000001", **same)
+        documents.append(of_credit(made.note, SELLER))
+    for made_of in documents:
+        for write in WRITERS:
+            assert broken(write(made_of)) == []
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize(
+    ("was", "spoilt", "rule"), [(b">6527.81<", b">6527.80<", "BR-CO-15"), (b">1177.15<", b">1177.10<", "BR-CO-14")]
+)
+def test_a_document_with_a_wrong_sum_fails_the_schematron(write: Any, was: bytes, spoilt: bytes, rule: str) -> None:
+    occasion = of_handover(handed_over(HandedLine.model_validate({**dict(line()), "delivered_before": 0}), customer=TAXED))
+    invoice, _, _ = issue(occasion, invoice_id=new_id(), flow_id=new_id(), number="INV-2026-000001", now=NOW)
+    xml = write(of_invoice(invoice, SELLER))
+    assert was in xml
+    assert rule in broken(xml.replace(was, spoilt, 1))
 
 
 def test_a_line_that_takes_off_has_a_quantity_below_zero_and_no_price_below_zero() -> None:
