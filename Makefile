@@ -9,7 +9,7 @@ STAMP := .venv/.ready
 # Three workers for two cores: a test waits for its database half of the time. Each test has a database of its own.
 WORKERS ?= 3
 
-.PHONY: help setup lock lint schemas problems test attack e2e fault chaos demo up mes down bench clean
+.PHONY: help setup lock lint schemas problems test attack histories e2e fault chaos demo up mes down bench clean
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s "$$(printf '\t')"
 
@@ -44,6 +44,9 @@ test: $(STAMP) ## unit and service tests on real PostgreSQL and Kafka (no set-up
 
 attack: $(STAMP) ## every attack of tests/house/attack on every route of the six services (minutes); LTC_ATTACK_SEED=<number> mixes them anew
 	LTC_ATTACK_ALL=1 .venv/bin/pytest -n $(WORKERS) tests/house/test_bad_input.py $(ARGS)
+
+histories: $(STAMP) ## 2,000 random histories of what is owed through billing-svc and metrics-svc (minutes); LTC_HISTORIES=<number>
+	LTC_HISTORIES=$${LTC_HISTORIES:-2000} .venv/bin/pytest -n $(WORKERS) tests/histories $(ARGS)
 
 e2e: $(STAMP) ## whole deals through the running stack, over HTTP and Kafka only
 	.venv/bin/pytest -n0 tests/e2e -m "not fault" $(ARGS)

@@ -100,6 +100,7 @@ class PaymentUnapplied(Event):
     """So much of a payment settles the invoice no longer, and is credit on account again; `open_after` is what the invoice claims."""
 
     TOPIC: ClassVar[str] = "payment.unapplied"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "invoice_id"
 
     unapplication_id: UUID
@@ -112,3 +113,5 @@ class PaymentUnapplied(Event):
     reason: Text
     received_on: Annotated[Day, Field(description="the day on which the money had come")]
     unapplied_on: Day
+    # 1.1
+    credit_id: Annotated[UUID | None, Field(description="of the credit note that took back what it had settled")] = None

@@ -38,7 +38,7 @@ def given_up(invoice: UUID, payment: UUID, order: UUID, flow: UUID, other: UUID,
             e.PaymentUnapplied(
                 **about, unapplication_id=uid(10, 2), payment_id=payment, amount=Money.of("500.00", "EUR"),
                 open_after=Money.of("5027.81", "EUR"), reason="it was for another invoice", received_on=date(2026, 3, 3),
-                unapplied_on=date(2026, 3, 18),
+                unapplied_on=date(2026, 3, 18), credit_id=None,
             ),
             "billing", 72, flow, 8, None,
         ),

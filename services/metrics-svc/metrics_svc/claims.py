@@ -40,6 +40,14 @@ def _moved(kind: str, day: str) -> Callable[[Data], dict[str, Any]]:
     return make
 
 
+def _unapplied(data: Data) -> dict[str, Any]:
+    """By the day on which the money had come, so that what was in time and is taken off was never in time.
+
+    What a credit note set free settled what is claimed no longer.
+    """
+    return {**_moved("unapplied", "received_on")(data), "cause": "credit" if data.get("credit_id") else None}
+
+
 def _dispute(kind: str) -> Callable[[Data], dict[str, Any]]:
     """What is disputed is owed all the same: a version of its invoice, and no amount."""
     return lambda data: {"kind": kind, "currency": data["amount"]["currency"]}
@@ -49,8 +57,7 @@ FIELDS: dict[str, Callable[[Data], dict[str, Any]]] = {
     "invoice.voided": _voided,
     "invoice.written_off": _moved("written_off", "written_off_on"),
     "invoice.recovered": _moved("recovered", "recovered_on"),
-    # By the day on which the money had come, so that what was in time and is taken off was never in time.
-    "payment.unapplied": _moved("unapplied", "received_on"),
+    "payment.unapplied": _unapplied,
     "invoice.disputed": _dispute("disputed"),
     "invoice.dispute_resolved": _dispute("undisputed"),
 }

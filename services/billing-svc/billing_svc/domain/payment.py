@@ -186,6 +186,30 @@ def release(applied: Sequence[tuple[Payment, Money]], free: Money, now: datetime
     return given
 
 
+def tell_release(
+    invoice: Invoice, payment: Payment, part: Money, *, credit_id: UUID, number: str, on: date, now: datetime
+) -> tuple[Invoice, PaymentUnapplied]:
+    """So much of a payment settled what a credit note (`number`) took back: said by itself, at a version of the invoice of its own.
+
+    Without it nobody outside could tell what still settles the invoice once more of it is taken off or goes back.
+    """
+    changed = replace(invoice, version=invoice.version + 1, updated_at=now)
+    told = PaymentUnapplied(
+        unapplication_id=uuid5(credit_id, str(payment.id)),
+        payment_id=payment.id,
+        invoice_id=invoice.id,
+        number=invoice.number,
+        order_id=invoice.order_id,
+        amount=part,
+        open_after=changed.open,
+        reason=f"taken back by {number}",
+        received_on=payment.received_on,
+        unapplied_on=on,
+        credit_id=credit_id,
+    )
+    return changed, told
+
+
 def unapply(
     payment: Payment,
     invoice: Invoice,

@@ -91,10 +91,20 @@ async def _credit(
         announce(tx, made.recovered.invoice, made.recovered.events)
     for entry in made.entries:
         await book(tx, entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
-    if note.released.amount:
-        applied = await payments.list_applied_for_update(tx.conn, invoice.id)
-        for payment, part in cash.release(applied, note.released, tx.now):
-            await payments.save_payment(tx.conn, payment)
-            await payments.insert_release(tx.conn, new_id(), payment.id, note, part, tx.now)
     announce(tx, made.invoice, made.events)
+    if note.released.amount:
+        await _release(tx, made.invoice, note)
     return note
+
+
+async def _release(tx: Transaction, invoice: Invoice, note: CreditNote) -> None:
+    """What was paid of what is taken back is credit on account again."""
+    applied = await payments.list_applied_for_update(tx.conn, invoice.id)
+    for payment, part in cash.release(applied, note.released, tx.now):
+        await payments.save_payment(tx.conn, payment)
+        await payments.insert_release(tx.conn, new_id(), payment.id, note, part, tx.now)
+        invoice, told = cash.tell_release(
+            invoice, payment, part, credit_id=note.id, number=note.number, on=note.credited_on, now=tx.now
+        )
+        announce(tx, invoice, [told])
+    await invoices.save_invoice(tx.conn, invoice)

@@ -218,6 +218,14 @@ def credit(books: Books) -> None:
         for payment, freed in cash.release(books.payers(invoice), made.note.released, books.now):
             books.payments[payment.id] = payment
             books.applied[payment.id, invoice.id] -= freed.amount
+            books.invoices[invoice.id], told = cash.tell_release(
+                *(books.invoices[invoice.id], payment, freed),
+                credit_id=made.note.id,
+                number=made.note.number,
+                on=books.now.date(),
+                now=books.now,
+            )
+            books.events.append(told)
 
 
 def write_off(books: Books) -> None:

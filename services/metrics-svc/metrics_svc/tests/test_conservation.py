@@ -108,6 +108,42 @@ def short_paid(cause: str = "tolerance") -> tuple[Deal, list[Told]]:
     ]
 
 
+def freed() -> tuple[Deal, list[Told]]:
+    """Paid; a note sets a part of that free, more is taken off by hand, and other money pays it."""
+    deal = Deal("on_delivery")
+    whole, invoice = new_id(), new_id()
+    off: dict[str, Any] = {"invoice_id": invoice, "number": "INV-2026-000001", "order_id": deal.order, "payment_id": new_id()}
+    off |= {"reason": "x", "received_on": date(2026, 3, 8), "unapplied_on": date(2026, 3, 10)}
+    by_note = e.PaymentUnapplied(
+        **off, unapplication_id=new_id(), amount=eur("24.00"), open_after=eur("0.00"), credit_id=new_id()
+    )
+    by_hand = e.PaymentUnapplied(**off, unapplication_id=new_id(), amount=eur("48.00"), open_after=eur("48.00"))
+    return deal, [
+        Told(deal.confirmed(), 1),
+        Told(deal.handed(whole, "10", "0"), 3),
+        Told(deal.completed("100.00", handovers=1), 3),
+        Told(deal.invoiced(invoice, "100.00", handover_id=whole), 3, 1),
+        Told(deal.paid(invoice, "120.00", "0.00"), 8, 2),
+        Told(deal.credited(invoice, "20.00", "0.00", "manual", new_id()), 9, 3),
+        Told(by_note, 9, 4),
+        Told(by_hand, 10, 5),
+        Told(deal.paid(invoice, "48.00", "0.00"), 11, 6),
+    ]
+
+
+async def test_what_a_credit_note_sets_free_is_on_account_whatever_is_taken_off_then(
+    client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
+) -> None:
+    clock.set(LATER)
+    await tell(deliver, *freed())
+    found = await row(client)
+    assert (found["paid"], found["credited"], found["on_account"], found["open"], found["residual"]) == (
+        *("96.00", "24.00", "24.00", "0.00", "0.00"),
+    )
+    early = await row(client, as_of="2026-03-11T12:00:00Z")
+    assert (early["paid"], early["open"], early["residual"]) == ("48.00", "48.00", "0.00")
+
+
 @pytest.mark.parametrize(("cause", "in_time"), [("tolerance", "100.0000"), ("bad_debt", "0.0000")])
 async def test_what_is_paid_but_for_a_rest_within_the_tolerance_is_paid_in_time(
     cause: str, in_time: str, client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
@@ -193,7 +229,7 @@ async def test_whatever_is_known_of_a_consistent_deal_the_residual_is_zero(
     client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock
 ) -> None:
     draw = random.Random(11)
-    for make in (*DEALS * 2, given_up, given_up, short_paid):
+    for make in (*DEALS * 2, given_up, given_up, short_paid, freed, freed):
         deal, told = make()
         clock.set(START + timedelta(told[-1].day + 1))
         draw.shuffle(told)
@@ -265,6 +301,8 @@ def worth(quantity: str, net: str) -> dict[str, Any]:
         (given_up, 8, {"amount": eur("119.99")}),
         (given_up, 9, {"amount": eur("36.01")}),
         (short_paid, 5, {"amount": eur("0.03")}),
+        (freed, 6, {"amount": eur("24.01")}),
+        (freed, 7, {"amount": eur("47.99")}),
         (prepaid, 1, {"net": eur("99.99"), "gross": eur("119.99")}),
         (prepaid, 3, {"amount": eur("120.01")}),
         (prepaid, 4, {"delta": eur("-30.01")}),

@@ -110,8 +110,11 @@ async def _recounted(tx: Transaction, order: Order) -> Order:
 
 
 async def record_unapplication(tx: Transaction, event: PaymentUnapplied, at: datetime) -> None:
-    """Money was for something else: the invoice claims it again, as if it went back."""
+    """Money settles an invoice no longer: it was for something else, or what it had settled was credited. As if it went back."""
+    order = await orders.get_order_for_update(tx.conn, event.order_id)
     await _claim_again(tx, event.invoice_id, event.order_id, event.unapplication_id, event.amount, at)
+    if order is not None:
+        await save(tx, order, (await _recounted(tx, order), []))
 
 
 async def record_recovery(tx: Transaction, event: InvoiceRecovered, at: datetime) -> None:
