@@ -184,6 +184,10 @@ async def agree(
 ) -> Account:
     """What is agreed with a customer from now on; `version` is the one it replaces, 0 for none. Raises `VersionConflict`."""
     known = await credit.get_account_for_update(tx.conn, customer_id)
+    if known is None:
+        # There is nothing to lock yet: an erasure waits for the customer instead.
+        await erasure.hold_customer(tx, customer_id)
+        known = await credit.get_account_for_update(tx.conn, customer_id)
     current = known.version if known else 0
     if current != version:
         raise VersionConflict(f"the credit of customer {customer_id}", current)

@@ -49,8 +49,13 @@ async def said_of_new(tx: Transaction, flow_id: UUID, words: str) -> str:
     return await said(tx, flow_id, words)
 
 
+async def hold_customer(tx: Transaction, customer_id: UUID) -> None:
+    """Until the transaction ends nobody of whom this customer is is erased; an erasure that had begun is waited for."""
+    await erasure.lock_customer(tx.conn, customer_id)
+
+
 async def said_of_customer(tx: Transaction, customer_id: UUID, words: str) -> str:
-    """As `said`, of a customer, with the account locked."""
+    """As `said`, of a customer, with the account locked, or held where there is none."""
     return GONE if await erasure.is_erased_customer(tx.conn, customer_id) else words
 
 

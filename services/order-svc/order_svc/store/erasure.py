@@ -1,7 +1,7 @@
 """Flows whose person was erased, and whom their orders name.
 
 What is written about a flow and what erases it never miss each other: both lock the order or the subscription, and, where there may be
-none yet, the flow itself.
+none yet, the flow itself. So it is with a customer: both lock the account, or, where there may be none yet, the customer.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ async def is_erased(conn: Connection, flow_id: UUID) -> bool:
 
 
 async def is_erased_customer(conn: Connection, customer_id: UUID) -> bool:
-    """Whether an order of this customer is on the flow of a person who was erased. Lock the account before."""
+    """Whether an order of this customer is on the flow of a person who was erased. Lock the account before, or the customer."""
     found: bool = await conn.fetchval(
         "SELECT EXISTS (SELECT FROM sales_order JOIN erased_flow USING (flow_id) WHERE customer_id = $1)", customer_id
     )
@@ -64,12 +64,26 @@ async def lock_flows(conn: Connection, flow_ids: Sequence[UUID]) -> None:
     )
 
 
+async def lock_customer(conn: Connection, customer_id: UUID) -> None:
+    """Lock a customer who may have no account yet; before the account."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('erased_customer ' || $1::uuid, 0))", customer_id)
+
+
 async def lock_orders(conn: Connection, flow_ids: Sequence[UUID]) -> tuple[list[UUID], list[str]]:
-    """Lock the subscriptions on these flows, the accounts of the customers, and the orders on the flows or of the subscriptions.
+    """Lock the subscriptions on these flows, the customers, their accounts, and the orders on the flows or of the subscriptions.
 
     In the order in which everybody locks them. The flows of the orders, and their customers' addresses.
     """
     await conn.execute("SELECT FROM subscription WHERE flow_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(flow_ids))
+    await conn.execute(
+        """
+        SELECT pg_advisory_xact_lock(key)
+        FROM (SELECT DISTINCT hashtextextended('erased_customer ' || customer_id, 0) AS key FROM sales_order
+              WHERE flow_id = ANY($1::uuid[]) OR subscription_id IN (SELECT id FROM subscription WHERE flow_id = ANY($1::uuid[]))
+              ORDER BY 1) AS keys
+        """,
+        list(flow_ids),
+    )
     await conn.execute(
         """
         SELECT FROM credit_account WHERE customer_id IN (SELECT customer_id FROM sales_order

@@ -98,20 +98,26 @@ def _writings(order: dict[str, Any], customer: UUID) -> dict[str, Writing]:
         "an assessment": lambda tx: changes.assess(tx, order_id(order), wish, SAID, by="ines"),
         "a hold": lambda tx: acceptance.hold(tx, order_id(order), SAID, by="ines"),
         "a fact of an order that is not known yet": lambda tx: order_page.insert_facts(tx.conn, [fact]),
-        "an agreement": lambda tx: accounts.agree(
-            tx, customer, version=1, blocked=False, limits={}, payment_terms_days=None, reason=SAID, by="ines"
-        ),
+        "an agreement": lambda tx: agree(tx, customer, 1),
+        "a first agreement": lambda tx: agree(tx, customer, 0),
     }
 
 
-@pytest.mark.parametrize("what", ["an assessment", "a hold", "a fact of an order that is not known yet", "an agreement"])
+async def agree(tx: Transaction, customer: UUID, version: int) -> None:
+    await accounts.agree(tx, customer, version=version, blocked=False, limits={}, payment_terms_days=None, reason=SAID, by="ines")
+
+
+@pytest.mark.parametrize(
+    "what", ["an assessment", "a hold", "a fact of an order that is not known yet", "an agreement", "a first agreement"]
+)
 @pytest.mark.parametrize("erasure_first", [False, True])
 async def test_an_erasure_and_words_in_flight_wait_for_each_other(
     what: str, erasure_first: bool, client: httpx.AsyncClient, runtime: Runtime, db: Database
 ) -> None:
     customer = new_id()
-    agreed = {"version": 0, "limits": [], "reason": "as wished"}
-    assert (await client.put(f"/v1/customers/{customer}/credit", json=agreed)).status_code == 200
+    if what != "a first agreement":
+        agreed = {"version": 0, "limits": [], "reason": "as wished"}
+        assert (await client.put(f"/v1/customers/{customer}/credit", json=agreed)).status_code == 200
     order = await check_out(client, customer={"customer_id": str(customer)}, hold="wait")
     write = _writings(order, customer)[what]
     event = erasing(UUID(order["flow_id"]))
