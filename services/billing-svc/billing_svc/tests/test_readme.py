@@ -1,38 +1,86 @@
-"""The README's examples of claims that are given up do what they say: each is run as printed, by curl, in the order of the page."""
+"""Every example of the README does what it says: it is run as printed, by curl, in the order of the page."""
 
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from ltc_chassis.clock import FixedClock
+from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, KeyPair
-from ltc_chassis.testing_readme import Example, examples, run
+from ltc_chassis.testing_mail import MailServer
+from ltc_chassis.testing_readme import Answer, Example, examples, run
+from ltc_chassis.tests.test_paper import png
+from ltc_contracts.events import Customer
 
+from billing_svc.tests.bank import SLICES, Ntry, Run, camt, send
 from billing_svc.tests.builders import NOW, completed, line, payment_body
 from billing_svc.tests.telling import Json, tell
 from billing_svc.tests.test_disputes import eur
+from billing_svc.timers import TIMERS
 
 README = Path(__file__).parents[2] / "README.md"
-SECTIONS = {"Claims that are not held on to"}
+TODAY = datetime(2026, 12, 1, 9, tzinfo=UTC)
+BY_NAME = {timer.name: timer for timer in TIMERS}
+# Variables that are the id in the latest answer to a call.
+ANSWERED = {
+    "BANKFILE": "/v1/bank-statements",
+    "ENTRY": "/v1/ledger/entries",
+    "EXPORT": "/v1/ledger/exports",
+    "IMPORT": "/v1/imports",
+}
+FILES = {
+    "logo.png": png(),
+    "receivables.csv": b"no,customer,issued,due,settled,amount\nA-1,Rossi,2025-11-01,2025-12-01,2025-12-05,119.00\n",
+    "statement.xml": camt(Ntry("0.50", "coffee")),
+}
 
 
 class Reader:
-    """Somebody who goes through the page from top to bottom: each example finds an invoice of its own, and what it needs of it."""
+    """Somebody who goes through the page from top to bottom: each example finds an invoice of its own, and what it needs of it.
 
-    def __init__(self, client: httpx.AsyncClient, deliver: Deliver, keys: KeyPair) -> None:
-        self.client, self.deliver = client, deliver
+    In January two invoices were issued; now it is December.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        deliver: Deliver,
+        keys: KeyPair,
+        work: Run,
+        server: MailServer,
+        mail: Callable[[], Awaitable[int]],
+    ) -> None:
+        self.client, self.deliver, self.work, self.server, self.mail = client, deliver, work, server, mail
         self.anna = {"Authorization": f"Bearer {keys.token('write-offs:write', subject='anna')}"}
+        self.customer = Customer(customer_id=new_id(), name="Nordwind GmbH", country="DE", email="eva@nordwind.example")
+        self.left_alone, self.sent = new_id(), 0
         self.invoice: Json = {}
+        self.answers: dict[str, Any] = {}
 
     async def variables(self, example: Example) -> dict[str, str]:
         """A value for each variable of the example."""
-        self.invoice = await self._issued()
-        return {name: str(await getattr(self, f"_{name.lower()}")(example)) for name in sorted(example.variables - {"TOKEN"})}
+        self.invoice = await self.issued()
+        found = {}
+        for name in sorted(example.variables - {"TOKEN"}):
+            if name in ANSWERED:
+                found[name] = str(self.answers[ANSWERED[name]]["id"])
+            else:
+                made = getattr(self, f"_{name.lower()}", None)
+                assert made is not None, f"line {example.line}: say what ${name} is in {Path(__file__).name}"
+                found[name] = str(await made(example))
+        return found
 
-    async def _issued(self) -> Json:
-        """100.00 net at 19 %."""
-        delivery = completed(line("100.00", "1", "0", "19"))
+    def keep(self, example: Example, answer: Answer) -> None:
+        """Remember what a call that makes something answered, by its path."""
+        if example.method == "POST" and answer.is_success and answer.printed.startswith("{"):
+            self.answers[example.path] = answer.body
+
+    async def issued(self, net: str = "100.00") -> Json:
+        """At 19 %."""
+        delivery = completed(line(net, "1", "0", "19"), customer=self.customer)
         await tell(self.deliver, [delivery])
         [made] = (await self.client.get("/v1/invoices", params={"order_id": str(delivery.order_id)})).json()["items"]
         return dict(made)
@@ -42,6 +90,10 @@ class Reader:
         assert reply.is_success, reply.text
         return dict(reply.json())
 
+    async def _customer(self, example: Example) -> Any:
+        """The one who is left alone is another."""
+        return self.left_alone if "/dunning/" in example.path else self.customer.customer_id
+
     async def _invoice(self, _: Example) -> Any:
         return self.invoice["id"]
 
@@ -49,6 +101,9 @@ class Reader:
         return self.invoice["lines"][0]["line_id"]
 
     _other_invoice = _invoice
+
+    async def _credit(self, _: Example) -> Any:
+        return (await self._made(f"invoices/{self.invoice['id']}/credits", {"reason": "a scratch"}))["id"]
 
     async def _dispute(self, _: Example) -> Any:
         return (await self._made(f"invoices/{self.invoice['id']}/disputes", {"category": "price", "reason": "x"}))["id"]
@@ -62,27 +117,80 @@ class Reader:
 
     _other_write_off = _write_off
 
-    async def _payment(self, _: Example) -> Any:
-        """More than the invoice claims."""
-        return (await self._made("payments", payment_body("150.00", reference=self.invoice["number"])))["id"]
+    async def _payment(self, example: Example) -> Any:
+        """More than its invoice claims; or one that names none, to be applied by the example."""
+        reference = "thanks" if example.path.endswith("/allocations") else self.invoice["number"]
+        return (await self._made("payments", payment_body("150.00", reference=reference)))["id"]
 
     async def _refund(self, example: Example) -> Any:
-        return (await self._made(f"payments/{await self._payment(example)}/refunds", {"amount": eur("10.00"), "reason": "x"}))[
-            "id"
-        ]
+        asked: Json = {"amount": eur("10.00"), "reason": "x"}
+        return (await self._made(f"payments/{await self._payment(example)}/refunds", asked))["id"]
 
     _other_refund = _refund
+
+    async def _step(self, _: Example) -> Any:
+        """The latest that was taken with a letter."""
+        await self.work(BY_NAME["dunning"])
+        taken = (await self.client.get("/v1/dunning/steps")).json()["items"]
+        return next(each["id"] for each in taken if each["kind"] != "agency")
+
+    async def _mail(self, _: Example) -> Any:
+        """One that the server would not take."""
+        found = await self._failed()
+        if not found:
+            self.server.rcpt_answers.append("550 no such mailbox")
+            await self.mail()
+            found = await self._failed()
+        return found[0]["id"]
+
+    async def _failed(self) -> list[Json]:
+        found: list[Json] = (await self.client.get("/v1/mails", params={"state": "failed"})).json()["items"]
+        return found
+
+    async def _statement(self, _: Example) -> str:
+        return "statement.xml"
+
+    async def _bankstatement(self, _: Example) -> Any:
+        await self.work(SLICES["import-bank-statements"])
+        file = (await self.client.get(f"/v1/bank-statements/{self.answers[ANSWERED['BANKFILE']]['id']}")).json()
+        return file["statements"][0]["id"]
+
+    async def _review(self, _: Example) -> Any:
+        """A payment that says nothing, of as much as one invoice claims."""
+        self.sent += 1
+        invoice = await self.issued(f"{7000 + self.sent}.00")
+        entry = Ntry(invoice["gross"]["amount"], "hello")
+        await send(self.client, self.work, camt(entry, ref=f"README-{self.sent}"))
+        await self.work(SLICES["apply-payments"])
+        waiting = (await self.client.get("/v1/payments/review", params={"limit": 100})).json()["items"]
+        return next(each["id"] for each in waiting if each["told"]["amount"]["amount"] == invoice["gross"]["amount"])
+
+    _otherreview = _lastreview = _review
 
 
 @pytest.mark.timeout(300)
 async def test_every_example_of_the_readme_works_as_printed(
-    client: httpx.AsyncClient, deliver: Deliver, address: str, keys: KeyPair, clock: FixedClock, tmp_path: Path
+    client: httpx.AsyncClient,
+    deliver: Deliver,
+    run_timer: Run,
+    mail_server: MailServer,
+    send_mails: Callable[[], Awaitable[int]],
+    address: str,
+    keys: KeyPair,
+    clock: FixedClock,
+    tmp_path: Path,
 ) -> None:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    reader = Reader(client, deliver, keys, run_timer, mail_server, send_mails)
     clock.set(NOW)
-    reader = Reader(client, deliver, keys)
+    await reader.issued("2000.00")
+    await reader.issued("1000.00")
+    clock.set(TODAY)
     refused = []
-    for example in (each for each in examples(README) if each.section in SECTIONS):
+    for example in examples(README):
         answer = await run(example, address, {"TOKEN": keys.token(), **await reader.variables(example)}, tmp_path)
+        reader.keep(example, answer)
         if not answer.is_success:
             refused.append(f"line {example.line}: {example.method} {example.path}: {answer.status} {answer.printed[:300]}")
     assert not refused, "\n".join(refused)
