@@ -36,6 +36,11 @@ from ltc_contracts.events import (
     PaymentRefunded,
     PaymentUnapplied,
     PersonErased,
+    ProductionCancelled,
+    ProductionChanged,
+    ProductionCompleted,
+    ProductionFailed,
+    ProductionOrdered,
     QuoteAccepted,
     QuoteSent,
     TicketMerged,
@@ -227,6 +232,7 @@ async def told(tx: Transaction, event: Event, envelope: Envelope) -> None:
 
 for kind in (
     *(QuoteSent, QuoteAccepted, DeliveryFailed, InvoiceOverdue),
+    *(ProductionOrdered, ProductionChanged, ProductionCompleted, ProductionFailed, ProductionCancelled),
     *(TicketOpened, TicketResolved, TicketReopened, TicketMerged),
 ):
     consumers.on(kind)(told)

@@ -27,6 +27,7 @@ from order_svc.api.order_page_shapes import (
     InvoiceView,
     Latest,
     LineProgress,
+    ProductionView,
     PromiseView,
     QuoteView,
     RefundView,
@@ -71,7 +72,7 @@ class OrderPageView(BaseModel):
 
 @router.get("/orders/{order_id}/page", dependencies=[scope("orders:read")])
 async def get_page(order_id: UUID, conn: Conn, now: Now, timeline: Limit = 50) -> OrderPageView:
-    """One view of the whole order: quote, contract, process, deliveries, invoices, payments, tickets and all that happened.
+    """One view of the whole order: quote, contract, process, production, deliveries, invoices, payments, tickets and all that happened.
 
     Made of events alone, so that it is as complete as what has come; `timeline` is how much of it to show.
     """
@@ -90,6 +91,7 @@ async def get_page(order_id: UUID, conn: Conn, now: Now, timeline: Limit = 50) -
         changes=_latest(await store.changes_view(conn, order_id, _MOST), lambda row: ChangeSummary(**dict(row))),
         delivery=DeliveryView(
             promises=facts.of("delivery.promised", lambda row: PromiseView(told_at=row["occurred_at"], **row["data"])),
+            productions=_latest(await store.productions_view(conn, order_id, _MOST), lambda row: _production(row, now.date())),
             hand_overs=facts.of("delivery.handed_over", lambda row: HandOverView(handover_id=row["fact_id"], **row["data"])),
             failures=facts.of("delivery.failed", lambda row: FailureView(attempt_id=row["fact_id"], **row["data"])),
             returns=facts.of("delivery.returned", lambda row: ReturnView(return_id=row["fact_id"], **row["data"])),
@@ -170,6 +172,23 @@ def _invoice(row: Any, today: date) -> InvoiceView:
         overdue=still.amount > 0 and due_on < today,
         paid_on=paid.get("paid_on"),
         paid_on_time=paid.get("on_time"),
+    )
+
+
+def _production(row: Any, today: date) -> ProductionView:
+    job, told, ended = row["data"], row["told"] or {}, (row["ended"] or "production.ordered").partition(".")[2]
+    needed_by = date.fromisoformat(told.get("needed_by") or job["needed_by"])
+    ended_on = row["ended_at"].date() if ended == "failed" else today if ended == "ordered" else None
+    return ProductionView(
+        **job | {"needed_by": needed_by, "quantity": told.get("quantity") or job["quantity"]},
+        production_id=row["fact_id"],
+        first_needed_by=row["first_needed_by"],
+        state=ended,
+        late=told.get("late", ended_on is not None and ended_on > needed_by),
+        **{name: told.get(name) for name in ("quantity_good", "quantity_scrap", "work_center", "code", "reason", "reordered")},
+        ordered_at=row["ordered_at"],
+        started_at=told.get("started_at"),
+        ended_at=told.get("completed_at") or told.get("failed_at") or row["ended_at"],
     )
 
 

@@ -125,6 +125,30 @@ class FailureView(BaseModel):
     next_attempt_on: date | None
 
 
+class ProductionView(BaseModel):
+    """Pieces that are made for the order. The promises say what a slip did to the day that the customer was told."""
+
+    production_id: UUID
+    number: str
+    line_id: UUID
+    sku: str
+    quantity: Exact
+    needed_by: date
+    first_needed_by: Annotated[date, Field(description="as it was ordered first; a later `needed_by` is a slip")]
+    reorder_of: UUID | None
+    state: Literal["ordered", "completed", "failed", "cancelled"]
+    late: Annotated[bool, Field(description="the day it is needed by passed before all pieces were good, or has passed now")]
+    quantity_good: Annotated[Exact | None, Field(description="told when it ended")]
+    quantity_scrap: Exact | None
+    work_center: str | None
+    code: Annotated[str | None, Field(description="how it failed")]
+    reason: Annotated[str | None, Field(description="why it failed or was cancelled")]
+    reordered: Annotated[bool | None, Field(description="the missing pieces are ordered anew; false: a person decides")]
+    ordered_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
 class ReturnView(BaseModel):
     """What came back."""
 
@@ -160,9 +184,10 @@ class ChangeDecisionView(BaseModel):
 
 
 class DeliveryView(BaseModel):
-    """What delivery told: days promised, what the customer got when, what failed and what came back."""
+    """What delivery told: days promised, what is made, what the customer got when, what failed and what came back."""
 
     promises: Latest[PromiseView]
+    productions: Latest[ProductionView]
     hand_overs: Latest[HandOverView]
     failures: Latest[FailureView]
     returns: Latest[ReturnView]

@@ -17,12 +17,16 @@ _RETURNED = {"lines": {"__all__": {"line_id", "sku", "quantity", "treatment"}}}
 
 
 class Kind(NamedTuple):
-    """How an event becomes a fact: the fields that say what it is about, which fact it is (none: the event itself), and its count."""
+    """How an event becomes a fact: the fields that say what it is about, which fact it is (none: the event itself), and its count.
+
+    `by_version`: the count is the version of what it is about, so that the greatest says how it is now.
+    """
 
     about: str
     fact: str | None
     kept: Mapping[str, Any]
     nth: str | None = None
+    by_version: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ def _kept(*names: str, **parts: Any) -> dict[str, Any]:
 
 _QUOTE = ("quote_id", "number", "quote_version", "net")
 _INVOICE = ("invoice_id", "number")
+_JOB = _kept("number", "line_id", "sku", "quantity", "needed_by", "reorder_of")
+_MADE = ("number", "sku", "quantity", "quantity_good", "quantity_scrap")
 KINDS: Mapping[type[Event], Kind] = {
     e.QuoteSent: Kind("quote_id", "quote_id", _kept(*_QUOTE, "valid_until")),
     e.QuoteAccepted: Kind("quote_id", "quote_id", _kept(*_QUOTE, "via")),
@@ -70,6 +76,13 @@ KINDS: Mapping[type[Event], Kind] = {
         "order_id", "delivery_id", _kept("delivery_id", "net", "promised_on", "completed_at", "on_time", "parts_told", **_PART)
     ),
     e.DeliveryCancelled: Kind("order_id", "delivery_id", _kept("delivery_id", "reason")),
+    e.ProductionOrdered: Kind("order_id", "production_id", _JOB),
+    e.ProductionChanged: Kind("order_id", "production_id", _JOB, by_version=True),
+    e.ProductionCompleted: Kind(
+        "order_id", "production_id", _kept(*_MADE, "work_center", "started_at", "completed_at", "needed_by", "late")
+    ),
+    e.ProductionFailed: Kind("order_id", "production_id", _kept(*_MADE, "code", "missing", "reason", "failed_at", "reordered")),
+    e.ProductionCancelled: Kind("order_id", "production_id", _kept("number", "reason")),
     e.InvoiceIssued: Kind(
         "order_id", "invoice_id", _kept(*_INVOICE, "net", "tax", "gross", "issued_on", "due_on", "handover_id", "change_id")
     ),
@@ -89,8 +102,8 @@ KINDS: Mapping[type[Event], Kind] = {
 }
 
 
-def fact_of(event: Event, event_id: UUID, occurred_at: datetime, flow_id: UUID | None) -> Fact | None:
-    """The fact of an event; None for one about no order (a ticket of nobody, money on account)."""
+def fact_of(event: Event, event_id: UUID, occurred_at: datetime, flow_id: UUID | None, version: int = 0) -> Fact | None:
+    """The fact of an event; None for one about no order (a ticket of nobody, money on account). `version` is of what it is about."""
     kind = KINDS[type(event)]
     about = getattr(event, kind.about)
     if about is None:
@@ -100,7 +113,7 @@ def fact_of(event: Event, event_id: UUID, occurred_at: datetime, flow_id: UUID |
         flow_id=flow_id,
         topic=event.TOPIC,
         fact_id=getattr(event, kind.fact) if kind.fact else event_id,
-        nth=getattr(event, kind.nth) if kind.nth else 0,
+        nth=getattr(event, kind.nth) if kind.nth else version if kind.by_version else 0,
         occurred_at=occurred_at,
         data=event.model_dump(mode="json", include=dict(kind.kept)),
     )

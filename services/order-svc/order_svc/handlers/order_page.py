@@ -10,6 +10,6 @@ from order_svc.store import order_page
 
 async def record(tx: Transaction, event: Event, envelope: Envelope) -> None:
     """An event is a fact of an order's page, once, whether the order is known yet or not; one statement for a whole batch."""
-    fact = rules.fact_of(event, envelope.id, envelope.occurred_at, envelope.flow_id)
+    fact = rules.fact_of(event, envelope.id, envelope.occurred_at, envelope.flow_id, envelope.sequence)
     if fact is not None:
         tx.gather(order_page.insert_facts, fact)

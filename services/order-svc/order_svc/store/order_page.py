@@ -90,6 +90,31 @@ async def invoices_view(conn: Connection, order_id: UUID, limit: int) -> list[An
     )
 
 
+async def productions_view(conn: Connection, order_id: UUID, limit: int) -> list[Any]:
+    """The latest productions as they were ordered or changed last, when and for which day first, and how they ended, if they did.
+
+    Of one that failed and was good after all the good end counts.
+    """
+    return await conn.fetch(
+        """
+        SELECT p.fact_id, p.data, p.ordered_at, p.first_needed_by, e.topic AS ended, e.occurred_at AS ended_at, e.data AS told,
+               count(*) OVER () AS total
+        FROM (SELECT DISTINCT ON (fact_id) fact_id, data, first_value(occurred_at) OVER w AS ordered_at,
+                     first_value(data->>'needed_by') OVER w AS first_needed_by
+              FROM order_fact WHERE about = $1 AND topic IN ('production.ordered', 'production.changed')
+              WINDOW w AS (PARTITION BY fact_id ORDER BY nth) ORDER BY fact_id, nth DESC) AS p
+        LEFT JOIN LATERAL (
+            SELECT topic, occurred_at, data FROM order_fact o
+            WHERE o.about = $1 AND o.fact_id = p.fact_id
+              AND o.topic IN ('production.completed', 'production.failed', 'production.cancelled')
+            ORDER BY o.topic = 'production.completed' DESC, o.occurred_at DESC LIMIT 1) AS e ON true
+        ORDER BY p.ordered_at DESC, p.fact_id DESC LIMIT $2
+        """,
+        order_id,
+        limit,
+    )
+
+
 async def tickets_view(conn: Connection, order_id: UUID, limit: int) -> list[Any]:
     """The latest tickets about the order, and whether they are done: resolved as often as they were opened, or part of another."""
     return await conn.fetch(

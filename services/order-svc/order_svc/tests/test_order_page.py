@@ -35,6 +35,11 @@ from order_svc.tests.told import (
     failed,
     handed_over,
     overdue,
+    production_cancelled,
+    production_changed,
+    production_completed,
+    production_failed,
+    production_ordered,
     quote_accepted,
     quote_sent,
     ticket_opened,
@@ -60,9 +65,9 @@ async def page_of(client: httpx.AsyncClient, order: dict[str, Any], **params: in
 
 
 def a_whole_deal(contract: ContractSigned, order: dict[str, Any]) -> list[Told]:
-    """Offered, signed, promised twice, tried in vain, handed over in two parts, one piece back, invoiced, paid late, credited."""
+    """Offered, signed, promised, made late, promised anew, tried in vain, handed over in two parts, one back, invoiced, paid late, credited."""
     order_uuid, delivery, [line] = order_id(order), new_id(), contract.lines
-    invoice, ticket = new_id(), new_id()
+    invoice, ticket, production = new_id(), new_id(), new_id()
     first = handed_over(order_uuid, line, "2", delivery_id=delivery, net=eur("668.83"))
     rest = handed_over(
         order_uuid,
@@ -82,6 +87,9 @@ def a_whole_deal(contract: ContractSigned, order: dict[str, Any]) -> list[Told]:
         Told(quote_accepted(contract), at(-5)),
         Told(promised(order_uuid, delivery_id=delivery), at(1)),
         Told(promised(order_uuid, delivery_id=delivery, **again), at(9)),
+        Told(production_ordered(order_uuid, line, production), at(1)),
+        Told(production_changed(order_uuid, line, production, needed_by=date(2026, 1, 13)), at(9)),
+        Told(production_completed(order_uuid, line, production, needed_by=date(2026, 1, 13), late=False), at(10)),
         Told(failed(order_uuid, delivery_id=delivery), at(11)),
         Told(first, at(12)),
         Told(rest, at(13)),
@@ -132,6 +140,14 @@ async def test_an_order_has_one_page_from_quote_to_ticket(deliver: Deliver, clie
         (1, "2", False),
         (2, "1", True),
     ]
+    [made] = delivery["productions"]["items"]
+    assert (made["state"], made["first_needed_by"], made["needed_by"], made["late"]) == (
+        "completed",
+        "2026-01-08",
+        "2026-01-13",
+        False,
+    )
+    assert (made["quantity_good"], made["quantity_scrap"], made["ordered_at"][:10]) == ("3", "1", "2026-01-02")
     assert [each["proof_sha256"] for each in delivery["hand_overs"]["items"]] == ["7e" * 32, None]
     assert [each["code"] for each in delivery["failures"]["items"]] == ["absent"]
     assert [each["lines"][0]["treatment"] for each in delivery["returns"]["items"]] == ["restock"]
@@ -174,6 +190,47 @@ async def test_the_page_is_the_same_whichever_event_came_first_and_however_often
     assert [
         item["what"] for item in found["timeline"]["items"] if not item["what"].startswith(("order.", "quote.", "contract."))
     ] == [each.event.TOPIC for each in sorted(told, key=lambda each: (each.at, each.event.TOPIC))]
+
+
+async def test_each_production_shows_its_latest_day_how_it_ended_and_whether_it_is_late(
+    deliver: Deliver, client: httpx.AsyncClient, clock: FixedClock
+) -> None:
+    contract = a_contract()
+    order, [line] = await receive(deliver, client, contract), contract.lines
+    short, again, dropped, open_one = (new_id() for _ in range(4))
+    order_uuid = order_id(order)
+    for event, day, version in (
+        # The latest change counts, whichever comes first.
+        (production_changed(order_uuid, line, short, quantity=Decimal(2)), 4, 3),
+        (production_changed(order_uuid, line, short, quantity=Decimal(5)), 3, 2),
+        (production_ordered(order_uuid, line, short), 1, 1),
+        (production_failed(order_uuid, line, short), 9, 4),
+        (production_ordered(order_uuid, line, again, reorder_of=short, needed_by=date(2026, 1, 20)), 10, 1),
+        (production_completed(order_uuid, line, again), 12, 2),
+        (production_failed(order_uuid, line, again), 11, 2),
+        (production_ordered(order_uuid, line, dropped), 13, 1),
+        (production_cancelled(order_uuid, dropped), 14, 2),
+        (production_ordered(order_uuid, line, open_one, needed_by=date(2026, 2, 1)), 15, 1),
+    ):
+        assert await deliver(consumers, event, occurred_at=at(day), sequence=version) == "processed"
+
+    async def shown() -> list[tuple[Any, ...]]:
+        names = ("state", "needed_by", "late", "reason", "reordered")
+        return [
+            tuple(each[name] for name in names) for each in (await page_of(client, order))["delivery"]["productions"]["items"]
+        ]
+
+    clock.set(at(31))
+    ended = [
+        ("failed", "2026-01-08", True, "a crack", True),
+        ("completed", "2026-01-10", True, None, None),
+        ("cancelled", "2026-01-08", False, "taken from stock", None),
+    ]
+    assert await shown() == [*ended, ("ordered", "2026-02-01", False, None, None)]
+    clock.set(at(32))
+    assert await shown() == [*ended, ("ordered", "2026-02-01", True, None, None)]
+    first = (await page_of(client, order))["delivery"]["productions"]["items"][0]
+    assert (first["ordered_at"][:10], first["ended_at"][:10], first["code"]) == ("2026-01-02", "2026-01-10", "short")
 
 
 async def test_a_quote_is_on_the_page_of_the_order_whose_contract_names_it_only(

@@ -14,6 +14,11 @@ from ltc_contracts.events import (
     HandedLine,
     InvoiceOverdue,
     Line,
+    ProductionCancelled,
+    ProductionChanged,
+    ProductionCompleted,
+    ProductionFailed,
+    ProductionOrdered,
     QuoteAccepted,
     QuoteSent,
     ReturnedLine,
@@ -115,3 +120,44 @@ def ticket_resolved(order_id: UUID | None, ticket_id: UUID, reopened: int = 0) -
 
 def ticket_reopened(ticket_id: UUID, reopened: int = 1) -> TicketReopened:
     return TicketReopened(ticket_id=ticket_id, number="T-2026-000001", reopened=reopened)
+
+
+def production_ordered(order_id: UUID, line: Line, production_id: UUID, **more: Any) -> ProductionOrdered:
+    return ProductionOrdered(**_job(order_id, line, production_id) | more)
+
+
+def production_changed(order_id: UUID, line: Line, production_id: UUID, **more: Any) -> ProductionChanged:
+    return ProductionChanged(**_job(order_id, line, production_id) | more)
+
+
+def _job(order_id: UUID, line: Line, production_id: UUID) -> dict[str, Any]:
+    return {
+        **_production(order_id, production_id),
+        "order_number": "O-2026-000001",
+        "line_id": line.line_id,
+        "sku": line.sku,
+        "description": line.description,
+        "quantity": line.quantity,
+        "needed_by": date(2026, 1, 8),
+        "priority": 50,
+    }
+
+
+def _production(order_id: UUID, production_id: UUID) -> dict[str, Any]:
+    return {"production_id": production_id, "number": "P-2026-000001", "delivery_id": new_id(), "order_id": order_id}
+
+
+def production_completed(order_id: UUID, line: Line, production_id: UUID, **more: Any) -> ProductionCompleted:
+    made = {"sku": line.sku, "quantity": line.quantity, "quantity_good": line.quantity, "quantity_scrap": Decimal(1)}
+    days = {"ordered_at": at(1), "completed_at": at(10), "needed_by": date(2026, 1, 10), "late": True, "work_center": "TEST-1"}
+    return ProductionCompleted(**_production(order_id, production_id) | made | days | more)
+
+
+def production_failed(order_id: UUID, line: Line, production_id: UUID, **more: Any) -> ProductionFailed:
+    made = {"sku": line.sku, "quantity": line.quantity, "quantity_good": Decimal(1), "quantity_scrap": Decimal(2)}
+    ended = {"code": "short", "missing": line.quantity - 1, "reason": "a crack", "failed_at": at(9), "reordered": True}
+    return ProductionFailed(**_production(order_id, production_id) | made | ended | more)
+
+
+def production_cancelled(order_id: UUID, production_id: UUID, **more: Any) -> ProductionCancelled:
+    return ProductionCancelled(**_production(order_id, production_id) | {"reason": "taken from stock"} | more)
