@@ -9,14 +9,17 @@ from typing import Any
 
 from billing_svc.consumers import consumers as billing_consumers
 from billing_svc.tests.builders import came_back, completed, confirmed, handed_over, line, part, promised
+from billing_svc.timers import TIMERS
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import FakeRecord, record_of
+from ltc_chassis.timers import run_until_idle
 from ltc_contracts.events import Event
 from ltc_contracts.money import Money
 from metrics_svc.consumers import consumers as metrics_consumers
 
 from tests.histories.conftest import Suite
 
+DUNNING = next(timer for timer in TIMERS if timer.name == "dunning")
 Json = dict[str, Any]
 Move = tuple[str, Json]
 PRICES = ("348.35", "0.07", "12.30", "68.33", "1000.00")
@@ -68,7 +71,9 @@ class Debtor:
     async def live(self, moves: int) -> None:
         """A history to its end, when everything of the order is told."""
         for _ in range(moves):
-            self.suite.clock.advance(hours=self.draw.randint(0, 48))
+            self.suite.clock.advance(hours=self.draw.randint(0, 72))
+            if self.draw.random() < 0.1:
+                await run_until_idle(self.suite.billing.runtime, DUNNING)
             if self.news and (not self.invoices or self.draw.random() < 0.3):
                 await self._hear(self.news.pop())
             else:

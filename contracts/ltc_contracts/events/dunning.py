@@ -10,12 +10,13 @@ from ltc_contracts.money import Money
 
 
 class DunningStepTaken(Event):
-    """The customer was reminded of `open`, or it was passed on. Fee and interest are claimed beside it and are on no document yet.
+    """The customer was reminded of `open`, or it was passed on. Fee and interest are claimed beside it, by invoices of their own.
 
     `days_overdue` is below zero before the due day. `hold_orders`: further orders of the customer wait until `dunning.ended`.
     """
 
     TOPIC: ClassVar[str] = "dunning.step_taken"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "invoice_id"
 
     invoice_id: UUID
@@ -32,6 +33,8 @@ class DunningStepTaken(Event):
     days_overdue: int
     hold_orders: bool
     taken_on: Day
+    # 1.1
+    charges: Annotated[tuple[UUID, ...], Field(max_length=2, description="the invoices of what is new of fee and interest")] = ()
 
 
 class DunningEnded(Event):

@@ -23,6 +23,7 @@ def steps(invoice: UUID, order: UUID, customer: UUID, flow: UUID, uid: Any, star
         policy_version=2,
         open=Money.of("6527.81", "EUR"),
         fee=Money.of("15.00", "EUR"),
+        charges=(),
         interest=Money.of("48.29", "EUR"),
         days_overdue=30,
         hold_orders=True,

@@ -195,24 +195,28 @@ async def payment_refunded(tx: Transaction, event: PaymentRefunded, envelope: En
 
 
 @consumers.on(PaymentUnapplied)
+@of_our_orders
 async def payment_unapplied(tx: Transaction, event: PaymentUnapplied, envelope: Envelope) -> None:
     """The customer owes it again: the money was for something else."""
     await credit.record_unapplication(tx, event, envelope.occurred_at)
 
 
 @consumers.on(InvoiceWrittenOff)
+@of_our_orders
 async def invoice_written_off(tx: Transaction, event: InvoiceWrittenOff, envelope: Envelope) -> None:
     """We wait for it no longer."""
     await credit.record_write_off(tx, event, envelope.occurred_at)
 
 
 @consumers.on(InvoiceRecovered)
+@of_our_orders
 async def invoice_recovered(tx: Transaction, event: InvoiceRecovered, envelope: Envelope) -> None:
     """It came after all, or was taken back."""
     await credit.record_recovery(tx, event, envelope.occurred_at)
 
 
 @consumers.on(InvoiceVoided)
+@of_our_orders
 async def invoice_voided(tx: Transaction, event: InvoiceVoided, envelope: Envelope) -> None:
     """The customer owes nothing by it."""
     await credit.record_void(tx, event, envelope.occurred_at)

@@ -53,6 +53,15 @@ def allocate(amount: Money, invoices: Sequence[Invoice], policy: Policy) -> Part
     return in_order(amount, sorted(invoices, key=key))
 
 
+def with_charges(named: Sequence[Invoice], charges: Sequence[Invoice], policy: Policy) -> list[Invoice]:
+    """In which order a payment settles the invoices that it names and what is claimed for their being late.
+
+    By `cost_interest_principal` also money for a named invoice counts on its costs first, as the civil codes have it.
+    """
+    every = [*named, *charges]
+    return sorted(every, key=lambda invoice: _RANK[nature(invoice)]) if policy == "cost_interest_principal" else every
+
+
 def _proportional(amount: Money, invoices: Sequence[Invoice]) -> Parts:
     owed = Money.total((invoice.open for invoice in invoices), amount.currency)
     if owed <= amount:

@@ -185,7 +185,7 @@ def credit(
         cause_id=cause_id,
     )
     entries = (
-        entry("credit", day, ("revenue", net), ("tax", tax), ("receivable", -gross)),
+        entry("credit", day, (invoice.income, net), ("tax", tax), ("receivable", -gross)),
         entry("release", day, ("receivable", free), ("unapplied_cash", -free)),
     )
     return Crediting(note, changed, entries, recovered, (told, *paid))

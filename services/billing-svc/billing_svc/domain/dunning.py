@@ -119,7 +119,8 @@ def check(steps: Sequence[Step], interest_percent: Decimal) -> None:
 def next_step(case: Case, policy: Policy, today: date) -> Next:
     """What is to be done about an invoice today."""
     invoice = case.invoice
-    if invoice.open.amount == 0 or invoice.disputed:
+    # Charges for being late are in the letters of what is late; of them alone nobody is reminded.
+    if invoice.open.amount == 0 or invoice.disputed or invoice.cause == "late_charge":
         # What settles it, or resolves the dispute, has it looked at again.
         return Next(None, None)
     if case.exclusion is not None and (case.exclusion.until is None or today <= case.exclusion.until):
@@ -185,8 +186,10 @@ class Notice:
         return self.open + self.fee + self.interest
 
 
-def take(case: Case, policy: Policy, step: Step, *, notice_id: UUID, today: date, earlier_fees: Money) -> tuple[Notice, Event]:
-    """The step is taken; fees of earlier steps stay claimed."""
+def take(
+    case: Case, policy: Policy, step: Step, *, notice_id: UUID, today: date, fee: Money, late: Money, charges: Sequence[UUID]
+) -> tuple[Notice, Event]:
+    """The step is taken; `fee` and interest (`late`) are claimed beside the invoice, what is new of it by the invoices `charges`."""
     invoice = case.invoice
     notice = Notice(
         id=notice_id,
@@ -197,16 +200,16 @@ def take(case: Case, policy: Policy, step: Step, *, notice_id: UUID, today: date
         policy=policy.name,
         policy_version=policy.version,
         open=invoice.open,
-        fee=earlier_fees + fee_of(step, invoice.gross.currency),
-        interest=interest(invoice.open, invoice.due_on, today, policy.interest_percent),
+        fee=fee,
+        interest=late,
         letter=step.letter,
         hold_orders=step.hold_orders,
         taken_on=today,
     )
-    return notice, _told(invoice, notice)
+    return notice, _told(invoice, notice, tuple(charges))
 
 
-def _told(invoice: Invoice, notice: Notice) -> Event:
+def _told(invoice: Invoice, notice: Notice, charges: tuple[UUID, ...] = ()) -> Event:
     return DunningStepTaken(
         invoice_id=invoice.id,
         number=invoice.number,
@@ -222,6 +225,7 @@ def _told(invoice: Invoice, notice: Notice) -> Event:
         days_overdue=(notice.taken_on - invoice.due_on).days,
         hold_orders=notice.hold_orders,
         taken_on=notice.taken_on,
+        charges=charges,
     )
 
 

@@ -10,7 +10,7 @@ from ltc_contracts.events import Customer, Event, InvoiceIssued, InvoiceOverdue,
 from ltc_contracts.money import Money
 
 from billing_svc.domain.amounts import tax_subtotals
-from billing_svc.domain.ledger import Entry, entry
+from billing_svc.domain.ledger import Account, Entry, entry
 from billing_svc.domain.occasion import Cause, InvoiceLine, Occasion
 
 # The document's own state; what is paid and what is overdue are other axes, derived below. Invoices of deliveries are born final.
@@ -71,6 +71,11 @@ class Invoice:
     def claimed(self) -> Money:
         """What was not taken back, paid or not."""
         return Money.zero(self.gross.currency) if self.state == "void" else self.gross - self.credited
+
+    @property
+    def income(self) -> Account:
+        """The account of what it claims net: what is claimed for being late is no revenue of what we sell."""
+        return "late_charges" if self.cause == "late_charge" else "revenue"
 
     @property
     def payment_state(self) -> PaymentState:
@@ -153,7 +158,7 @@ def issue(
     ]
     # A claim of nothing is settled as it is made; without this its order would wait for ever.
     events += paid_events(invoice)
-    return invoice, entry("invoice", today, ("receivable", gross), ("revenue", -net), ("tax", -tax)), events
+    return invoice, entry("invoice", today, ("receivable", gross), (invoice.income, -net), ("tax", -tax)), events
 
 
 def fall_overdue(invoice: Invoice, now: datetime) -> tuple[Invoice, list[Event]]:
@@ -228,7 +233,11 @@ def void(
         reason=reason,
         voided_on=today,
     )
-    return changed, entry("void", today, ("revenue", invoice.net), ("tax", invoice.tax), ("receivable", -invoice.gross)), [told]
+    return (
+        changed,
+        entry("void", today, (invoice.income, invoice.net), ("tax", invoice.tax), ("receivable", -invoice.gross)),
+        [told],
+    )
 
 
 def _why_not_void(invoice: Invoice, known: str | None, month_open: bool) -> str | None:

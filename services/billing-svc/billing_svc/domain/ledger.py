@@ -7,7 +7,7 @@ from typing import Literal
 from ltc_contracts.money import Money
 
 # What the program books on. A company's chart has further accounts of its own, on which its accountants book.
-Account = Literal["receivable", "revenue", "tax", "cash", "unapplied_cash", "bad_debt", "refund"]
+Account = Literal["receivable", "revenue", "late_charges", "tax", "cash", "unapplied_cash", "bad_debt", "refund"]
 # `credit`: a credit note. `release`: money that had settled what was taken back is on account again. `unapply`: money that was applied
 # to the wrong invoice is. `recovery`: what was written off is claimed after all. `manual`: by an accountant.
 Kind = Literal[

@@ -63,12 +63,14 @@ class Suggestion:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is there to match with. `named` by number; `of_payer` are open invoices of the customers who paid from this account
-    before (`seen`: how often, by customer); `exact` are open invoices of just this amount."""
+    before (`seen`: how often, by customer); `exact` are open invoices of just this amount; `charges` are claimed for the named ones'
+    being late."""
 
     named: Mapping[str, Invoice]
     of_payer: Sequence[Invoice]
     seen: Mapping[UUID, int]
     exact: Sequence[Invoice]
+    charges: Sequence[Invoice] = ()
 
 
 def numbers_said(signals: Signals) -> dict[str, How]:
@@ -101,8 +103,10 @@ def suggest(signals: Signals, known: Known, policy: Policy) -> Suggestion:
     if open_named:
         how = max((said[invoice.number] for invoice in open_named), key=lambda each: -_CONFIDENCE[each][0])
         reasons += [Reason(said[each.number], _CONFIDENCE[said[each.number]][1].format(each.number)) for each in open_named]
-        reasons.append(_of_amount(signals.amount, open_named))
-        return Suggestion(_CONFIDENCE[how][0], tuple(reasons), allocation.in_order(signals.amount, open_named))
+        charges = [each for each in known.charges if each not in open_named and _takes(each, signals.amount)]
+        claimed = allocation.with_charges(open_named, charges, policy)
+        reasons.append(_of_amount(signals.amount, claimed))
+        return Suggestion(_CONFIDENCE[how][0], tuple(reasons), allocation.in_order(signals.amount, claimed))
     found = _by_payer(signals, known, policy) or _by_amount(signals, known)
     # Who names what is paid already may have paid twice: a person looks at it.
     confidence = min(found.confidence, _ALREADY_PAID) if reasons else found.confidence

@@ -25,8 +25,9 @@ from pydantic import Field
 from billing_svc.domain.amounts import line_net, worth
 
 # `delivery`: all of it, told by `delivery.completed` of a writer that told no parts. `order`: all of it, prepaid.
-# `change`: what a change added to a prepaid order. `import`: what was delivered and invoiced in another system.
-Cause = Literal["handover", "delivery", "order", "change", "import"]
+# `change`: what a change added to a prepaid order. `import`: what was delivered and invoiced in another system. `late_charge`: a fee of
+# dunning or interest, claimed for an invoice that is late.
+Cause = Literal["handover", "delivery", "order", "change", "import", "late_charge"]
 
 
 class InvoiceLine(Line):

@@ -22,6 +22,7 @@ from billing_svc.handlers.payments import Wanted
 from billing_svc.store import cash_application as store
 from billing_svc.store import invoices, payments
 from billing_svc.store.cash_application import CashSetting, DueItem
+from billing_svc.store.late_charges import list_charge_ids
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,9 @@ async def suggest(tx: Transaction, signals: Signals, policy: Policy) -> Suggesti
     named = await invoices.get_ids_by_number(tx.conn, list(matching.numbers_said(signals)))
     seen = await store.get_payers(tx.conn, signals.party_account) if signals.party_account else {}
     theirs, exact = await store.list_open_ids(tx.conn, customer_ids=list(seen), exact=signals.amount)
+    charges = await list_charge_ids(tx.conn, list(named.values()))
     # Locked before they are judged: what is suggested can be applied. The payment is new, so nobody waits for it.
-    known = await invoices.get_invoices_for_update(tx.conn, sorted({*named.values(), *theirs, *exact}))
+    known = await invoices.get_invoices_for_update(tx.conn, sorted({*named.values(), *theirs, *exact, *charges}))
     return matching.suggest(
         signals,
         Known(
@@ -58,6 +60,7 @@ async def suggest(tx: Transaction, signals: Signals, policy: Policy) -> Suggesti
             [known[each] for each in theirs],
             seen,
             [known[each] for each in exact],
+            [known[each] for each in charges],
         ),
         policy,
     )

@@ -11,15 +11,17 @@ from ltc_chassis.db import Transaction, is_down, is_retryable
 from ltc_chassis.ids import new_id
 from ltc_chassis.mailroom import Attachment, Mail, check_address
 from ltc_contracts.errors import DomainError, Invalid, NotFound, VersionConflict
-from ltc_contracts.money import Money
 
 from billing_svc.domain import dunning as rules
 from billing_svc.domain import dunning_letter as letters
-from billing_svc.domain.dunning import Case, Notice, Policy, Promise
+from billing_svc.domain import late_charge as late_charges
+from billing_svc.domain.dunning import Case, Notice, Policy, Promise, Step
 from billing_svc.domain.invoice import Invoice
 from billing_svc.handlers.dunning_papers import print_letter
+from billing_svc.handlers.journal import issue
 from billing_svc.store import dunning as store
 from billing_svc.store import invoices
+from billing_svc.store import late_charges as charge_store
 from billing_svc.store.dunning import CustomerRule, Known
 
 logger = logging.getLogger(__name__)
@@ -67,18 +69,32 @@ async def _look(tx: Transaction, invoice: Invoice, known: Known, policy: Policy,
         tx.emit(rules.hold_again(invoice, known.holding, today), flow_id=invoice.flow_id, sequence=invoice.version)
     following = rules.next_step(case, policy, today)
     if following.step is not None:
-        notice, event = rules.take(
-            case,
-            policy,
-            following.step,
-            notice_id=new_id(),
-            today=today,
-            earlier_fees=Money.of(known.fees, invoice.gross.currency),
-        )
-        mailed = notice.letter and await _write(tx, invoice, notice)
-        await store.insert_step(tx.conn, notice, mailed=mailed, now=tx.now)
-        tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version)
+        await _take(tx, case, policy, following.step, known)
     await store.save_looked(tx.conn, invoice.id, following.look_on, ended=nothing_owed and bool(known.taken))
+
+
+async def _take(tx: Transaction, case: Case, policy: Policy, step: Step, known: Known) -> None:
+    """Write to the customer, and invoice what is claimed for being late."""
+    invoice, today, notice_id = case.invoice, tx.now.date(), new_id()
+    booked = await charge_store.list_booked(tx.conn, invoice.id)
+    claimed = late_charges.beside(invoice, step, policy.interest_percent, booked, told_fees=known.fees, today=today)
+    charges: list[Invoice] = []
+    for nature, occasion in late_charges.occasions(invoice, claimed, notice_id=notice_id, step=step.name, today=today):
+        charge = await issue(tx, occasion, None, parent=invoice.flow_id)
+        assert charge is not None, "a step is taken once"
+        await charge_store.insert_charge(tx.conn, charge, about=invoice.id, step_id=notice_id, nature=nature)
+        charges.append(charge)
+    notice, event = rules.take(
+        *(case, policy, step),
+        notice_id=notice_id,
+        today=today,
+        fee=claimed.fee,
+        late=claimed.interest,
+        charges=[charge.id for charge in charges],
+    )
+    mailed = notice.letter and await _write(tx, invoice, notice)
+    await store.insert_step(tx.conn, notice, mailed=mailed, now=tx.now)
+    tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version)
 
 
 async def _judge_promise(tx: Transaction, invoice: Invoice, promise: Promise | None) -> Promise | None:

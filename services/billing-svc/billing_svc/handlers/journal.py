@@ -15,8 +15,10 @@ from billing_svc.store import invoices, ledger
 from billing_svc.store.ledger import Origin
 
 
-async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None) -> Invoice | None:
+async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None, *, parent: UUID | None = None) -> Invoice | None:
     """Numbered without gaps, booked as a receivable; None when the occasion is invoiced already. The order is locked.
+
+    Without a flow it begins one; `parent` is the flow that led to it.
 
     Issued on the business day of this transaction, not on that of the delivery: one told late must not get a number that
     lies between those of an earlier day, nor lose days of its payment terms.
@@ -29,7 +31,8 @@ async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None) -> In
     invoice, entry, events = made
     await invoices.insert_invoice(tx.conn, invoice)
     await book(tx, entry, flow_id=invoice.flow_id, invoice_id=invoice.id)
-    announce(tx, invoice, events)
+    for event in events:
+        tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version, parent_flow_id=parent)
     return invoice
 
 

@@ -11,6 +11,7 @@ from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid, NotFound
 from ltc_contracts.money import Money
 
+from billing_svc.domain import allocation
 from billing_svc.domain import payment as cash
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
@@ -19,6 +20,7 @@ from billing_svc.handlers.journal import announce, book
 from billing_svc.handlers.write_offs import write_off_rest
 from billing_svc.store import invoices, payments, write_offs
 from billing_svc.store.cash_application import get_setting
+from billing_svc.store.late_charges import list_charge_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,20 @@ async def _claims(tx: Transaction, wanted: Sequence[Wanted]) -> list[Claim]:
 
 
 async def _remitted(tx: Transaction, payment: Payment) -> list[Claim]:
-    """The invoices that the reference names and that can take something. Money is here whatever the text says: nothing is refused."""
+    """The invoices that the reference names and what is claimed for their being late, as far as they can take something.
+
+    Money is here whatever the text says: nothing is refused.
+    """
     numbers = cash.numbers_in(payment.reference)
     if not numbers:
         return []
     known = await invoices.get_ids_by_number(tx.conn, numbers)
-    locked = await invoices.get_invoices_for_update(tx.conn, list(known.values()))
+    late = await list_charge_ids(tx.conn, list(known.values()))
+    locked = await invoices.get_invoices_for_update(tx.conn, sorted({*known.values(), *late}))
     named = [locked[known[number]] for number in numbers if number in known]
+    charges = [locked[each] for each in late if locked[each] not in named]
+    if charges:
+        named = allocation.with_charges(named, charges, (await get_setting(tx.conn)).policy)
     return [Claim(invoice) for invoice in named if cash.can_take(invoice, payment)]
 
 

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ltc_chassis.ids import new_id
 from ltc_contracts.errors import Invalid
 from ltc_contracts.money import Money
 
 from billing_svc.domain import dunning as rules
+from billing_svc.domain import late_charge
 from billing_svc.domain.dunning import OURS, Case, Exclusion, Policy, Step, Taken
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.invoice import issue as issued
+from billing_svc.domain.late_charge import Booked
 from billing_svc.domain.occasion import of_delivery
 from billing_svc.tests.builders import NOW, completed
 
@@ -87,12 +90,33 @@ def test_interest_is_for_the_days_since_the_due_day_half_up() -> None:
     assert rules.interest(Money.of(10000, "JPY"), DUE, on(73), Decimal(5)) == Money.of(100, "JPY")
 
 
-def test_fees_of_earlier_letters_stay_claimed() -> None:
-    case = Case(invoice=an_invoice(), taken=[Taken("formal", 14, on(14))])
+def test_fees_of_earlier_letters_stay_claimed_as_far_as_they_are_open() -> None:
+    invoice, eur = an_invoice(), partial(Money.of, currency="EUR")
+    case = Case(invoice=invoice, taken=[Taken("formal", 14, on(14))])
     final = next(step for step in OURS.steps if step.name == "final")
-    notice, event = rules.take(case, OURS, final, notice_id=new_id(), today=on(30), earlier_fees=Money.of("5.00", "EUR"))
-    assert (notice.fee, notice.claimed) == (Money.of("15.00", "EUR"), Money.of("6542.81", "EUR"))
-    assert event.model_dump()["hold_orders"] is True
+    for open_, fee, claimed in (("5.00", "15.00", "6542.81"), ("2.00", "12.00", "6539.81"), ("0.00", "10.00", "6537.81")):
+        booked = [Booked("cost", eur("5.00"), eur(open_))]
+        beside = late_charge.beside(invoice, final, Decimal(0), booked, told_fees=Decimal(5), today=on(30))
+        assert (beside.fee, beside.new_fee, beside.new_interest) == (eur(fee), eur("10.00"), eur("0.00"))
+        notice, event = rules.take(
+            *(case, OURS, final), notice_id=new_id(), today=on(30), fee=beside.fee, late=beside.interest, charges=[]
+        )
+        assert (notice.fee, notice.claimed) == (eur(fee), eur(claimed))
+        assert event.model_dump()["hold_orders"] is True
+    # What a letter claimed before fees were booked is booked with the next.
+    assert late_charge.beside(invoice, final, Decimal(0), [], told_fees=Decimal(5), today=on(30)).new_fee == eur("15.00")
+
+
+@given(days=st.lists(st.integers(0, 400), min_size=1, max_size=6, unique=True), percent=st.decimals(0, 20, places=2))
+@settings(max_examples=60, deadline=None)
+def test_interest_booked_in_steps_is_the_interest_of_all_days(days: list[int], percent: Decimal) -> None:
+    invoice, step = an_invoice(), OURS.steps[1]
+    booked: list[Booked] = []
+    for day in sorted(days):
+        beside = late_charge.beside(invoice, step, percent, booked, told_fees=Decimal(0), today=on(day))
+        booked.append(Booked("interest", beside.new_interest, beside.new_interest))
+    whole = rules.interest(invoice.open, DUE, on(max(days)), percent)
+    assert Money.total((each.claimed for each in booked), "EUR") == beside.interest == whole
 
 
 @pytest.mark.parametrize(

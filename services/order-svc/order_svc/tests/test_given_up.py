@@ -11,6 +11,7 @@ import pytest
 from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver
 from ltc_contracts import events as e
+from ltc_contracts.elsewhere import id_elsewhere
 from ltc_contracts.money import Money
 
 from order_svc.consumers import consumers
@@ -90,3 +91,37 @@ async def test_a_void_invoice_is_owed_no_longer_and_its_order_does_not_wait_for_
     assert (await use(client, customer))[0] == "0.00"
     shown = await read(client, made)
     assert shown["collected"]["amount"] == "0.00"
+
+
+async def test_nobody_waits_for_the_order_of_what_is_claimed_for_being_late(deliver: Deliver) -> None:
+    order, invoice = id_elsewhere("order", "late charge", "1"), new_id()
+    more = {"open_after": eur("0.00"), "reason": "x"}
+    for event in (
+        moved(
+            e.InvoiceWrittenOff,
+            "write_off_id",
+            order,
+            invoice,
+            "5.00",
+            **more,
+            cause="bad_debt",
+            tax=eur("0.00"),
+            written_off_on=DAY,
+        ),
+        moved(e.InvoiceRecovered, "recovery_id", order, invoice, "5.00", cause="payment", tax=eur("0.00"), recovered_on=DAY),
+        moved(
+            *(e.PaymentUnapplied, "unapplication_id", order, invoice, "5.00"),
+            **{**more, "payment_id": new_id(), "received_on": DAY, "unapplied_on": DAY},
+        ),
+        e.InvoiceVoided(
+            invoice_id=invoice,
+            number="INV-2026-000009",
+            order_id=order,
+            reason="x",
+            voided_on=DAY,
+            net=eur("5.00"),
+            tax=eur("0.00"),
+            gross=eur("5.00"),
+        ),
+    ):
+        assert await deliver(consumers, event) == "processed", event.TOPIC
