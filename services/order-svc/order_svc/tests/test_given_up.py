@@ -95,7 +95,7 @@ async def test_a_void_invoice_is_owed_no_longer_and_its_order_does_not_wait_for_
 
 async def test_nobody_waits_for_the_order_of_what_is_claimed_for_being_late(deliver: Deliver) -> None:
     order, invoice = id_elsewhere("order", "late charge", "1"), new_id()
-    more = {"open_after": eur("0.00"), "reason": "x"}
+    more: dict[str, Any] = {"open_after": eur("0.00"), "reason": "x"}
     for event in (
         moved(
             e.InvoiceWrittenOff,
