@@ -7,7 +7,7 @@ from ltc_chassis.db import Transaction
 from ltc_chassis.records import Received
 from ltc_contracts.topics import BY_NAME
 
-from metrics_svc import handlers
+from metrics_svc.handlers import facts
 
 consumers = Consumers()
 
@@ -15,4 +15,4 @@ consumers = Consumers()
 @consumers.batch(*BY_NAME)
 async def ingest(tx: Transaction, items: Sequence[Received]) -> None:
     """All new events of a batch become facts in one transaction."""
-    await handlers.ingest(tx, items)
+    await facts.ingest(tx, items)

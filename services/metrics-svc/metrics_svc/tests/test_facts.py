@@ -17,8 +17,8 @@ from ltc_contracts.examples import Example, all_examples, example
 from ltc_contracts.topics import BY_NAME
 
 from metrics_svc.consumers import consumers
-from metrics_svc.domain import milestone
-from metrics_svc.registry import registry
+from metrics_svc.domain.journey import milestone
+from metrics_svc.store.kpis import registry
 
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
 FLOW = str(example("lead.captured").envelope.flow_id)

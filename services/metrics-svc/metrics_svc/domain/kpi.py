@@ -1,8 +1,5 @@
-"""The KPI registry: one SQL file each, with name, version, unit and definition in its head."""
+"""What a KPI is, and which facts each is made of. Pure."""
 
-import functools
-import importlib.resources
-import re
 from dataclasses import dataclass
 
 DIMENSIONS = ("channel", "source", "campaign", "owner", "team", "region", "product", "segment", "country")
@@ -54,17 +51,3 @@ class Kpi:
     definition: str
     sql: str
     kinds: tuple[str, ...]
-
-
-@functools.cache
-def registry() -> dict[str, Kpi]:
-    """Every KPI by name; raises ValueError for a file without its head."""
-    found: dict[str, Kpi] = {}
-    for entry in sorted((importlib.resources.files("metrics_svc") / "kpis").iterdir(), key=lambda each: each.name):
-        text = entry.read_text()
-        head = dict(re.findall(r"^-- (\w+): (.+)$", text, re.MULTILINE))
-        if not {"name", "version", "unit", "definition"} <= head.keys() or entry.name != f"{head['name']}.sql":
-            raise ValueError(f"kpis/{entry.name}: needs name, version, unit and definition in its head")
-        name = head["name"]
-        found[name] = Kpi(name, int(head["version"]), head["unit"], head["definition"], text, KINDS[name])
-    return found

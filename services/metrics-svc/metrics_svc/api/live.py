@@ -17,9 +17,9 @@ from ltc_chassis.pages import public_router
 from ltc_contracts.errors import NotFound
 from sse_starlette.sse import EventSourceResponse
 
-from metrics_svc import store
-from metrics_svc.api import conservation as conservation_of
-from metrics_svc.api import get_kpi
+from metrics_svc.api.conservation import conservation as conservation_of
+from metrics_svc.api.kpis import get_kpi
+from metrics_svc.store import facts
 
 router = APIRouter(tags=["live page"])
 entrance = public_router(
@@ -104,7 +104,7 @@ async def _messages(request: Request) -> AsyncIterator[dict[str, str]]:
     while not await request.is_disconnected():
         try:
             async with runtime.db.connection() as conn:
-                rows = [row for row in reversed(await store.latest_events_view(conn, _LATEST)) if row["seq"] not in sent]
+                rows = [row for row in reversed(await facts.latest_events_view(conn, _LATEST)) if row["seq"] not in sent]
             if rows or first:
                 yield {"event": "kpis", "data": json.dumps(await snapshot(request), default=str)}
                 first = False

@@ -1,4 +1,4 @@
-"""The one verb of metrics: take in what happened."""
+"""Taking in what happened."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from ltc_chassis.db import Transaction
 from ltc_chassis.records import Received
 from ltc_contracts.personal import anonymous
 
-from metrics_svc import store
-from metrics_svc.domain import milestone
-from metrics_svc.fulfilment import fulfilments
+from metrics_svc.domain.fulfilment import fulfilments
+from metrics_svc.domain.journey import milestone
+from metrics_svc.store import facts
 
 
 async def ingest(tx: Transaction, items: Sequence[Received]) -> None:
@@ -18,11 +18,11 @@ async def ingest(tx: Transaction, items: Sequence[Received]) -> None:
     fulfilled: list[tuple[object, ...]] = []
     for item in items:
         data, envelope = item.data, item.envelope
-        fact = milestone(item.topic, data)
+        reached = milestone(item.topic, data)
         # Numbers name nobody: what is about a person is not kept, so that there is nothing to erase here.
-        fulfilled += [store.fulfilment_row(envelope, each) for each in fulfilments(item.topic, data)]
-        events.append(store.event_row(item, anonymous(item.topic, data)))
-        if fact is not None:
-            milestones.append(store.milestone_row(envelope, fact))
-    await store.insert_facts(tx.conn, events, milestones)
-    await store.insert_fulfilments(tx.conn, fulfilled)
+        fulfilled += [facts.fulfilment_row(envelope, each) for each in fulfilments(item.topic, data)]
+        events.append(facts.event_row(item, anonymous(item.topic, data)))
+        if reached is not None:
+            milestones.append(facts.milestone_row(envelope, reached))
+    await facts.insert_facts(tx.conn, events, milestones)
+    await facts.insert_fulfilments(tx.conn, fulfilled)

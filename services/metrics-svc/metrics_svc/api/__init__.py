@@ -1,0 +1,1 @@
+"""HTTP out: KPIs, flows, conservation, and the page in the browser."""
