@@ -24,6 +24,7 @@ LARGER = {
 }
 # Open to everybody, and more than 64 KB all the same.
 LARGER_IN_PUBLIC: dict[tuple[str, str], int] = {
+    ("billing", "POST /in/payments/{code}"): 256 * KB,  # an event of a payment provider carries the whole object
     ("lead", "POST /in/{kind}/{key}"): 256 * KB,  # Meta tells of up to a thousand leads at once
 }
 

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Errand, Timer
 
-from billing_svc.handlers import bank_files, cash_application, dunning, imports, invoices
+from billing_svc.handlers import bank_files, cash_application, dunning, imports, invoices, provider_events
 
 
 async def mark_overdue(tx: Transaction) -> int:
@@ -34,7 +34,13 @@ async def apply_payments(tx: Transaction) -> int:
     return await cash_application.apply_due(tx, limit=50)
 
 
+async def work_provider_events(tx: Transaction) -> int:
+    """Events of payment providers that were kept and not worked on."""
+    return await provider_events.work_due(tx)
+
+
 CASH: list[Timer | Errand] = [
     Errand("import-bank-statements", bank_files.import_due),
     Timer("apply-payments", apply_payments),
+    Timer("work-provider-events", work_provider_events),
 ]
