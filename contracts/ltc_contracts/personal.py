@@ -120,6 +120,7 @@ PLAIN = frozenset(
             "pipeline",
             "plan",
             "policy",
+            "provider",
             "queue",
             "products",
             "recurring",
@@ -131,7 +132,7 @@ PLAIN = frozenset(
     )
 )
 # Where the name alone does not tell: these are codes.
-CODES = frozenset((("nurture.ended", "reason"),))
+CODES = frozenset((("nurture.ended", "reason"), ("payment.declined", "reason")))
 # Texts that name the company's own people.
 STAFF = frozenset(
     ("assignee", "by", "changed_by", "escalate_to", "held_by", "owner", "released_by", "rep", "requested_by", "team", "was")

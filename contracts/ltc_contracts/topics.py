@@ -130,6 +130,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic("billing", e.InvoiceWrittenOff, "order"),
     _topic("billing", e.InvoiceRecovered, "order"),
     _topic("billing", e.InvoiceVoided, "sales", "order"),
+    _topic("billing", e.PaymentDeclined),
     _topic("billing", e.PaymentUnapplied, "lead", "sales", "order"),
     # Told by the systems around the suite.
     _topic("erp", e.ErpOrderPlaced, "order"),

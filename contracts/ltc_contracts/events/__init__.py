@@ -15,6 +15,7 @@ from ltc_contracts.events.claims import (
     InvoiceRecovered,
     InvoiceVoided,
     InvoiceWrittenOff,
+    PaymentDeclined,
     PaymentUnapplied,
 )
 from ltc_contracts.events.delivery import (
@@ -204,6 +205,7 @@ __all__ = [
     "OrderReleased",
     "OrderStalled",
     "PaymentAllocated",
+    "PaymentDeclined",
     "PaymentPromiseBroken",
     "PaymentPromised",
     "PaymentReceived",

@@ -115,3 +115,22 @@ class PaymentUnapplied(Event):
     unapplied_on: Day
     # 1.1
     credit_id: Annotated[UUID | None, Field(description="of the credit note that took back what it had settled")] = None
+
+
+class PaymentDeclined(Event):
+    """A try to pay through a provider failed. `hard`: the same way of paying is never tried again (RULES 5).
+
+    `invoice_id`, `number` and `order_id` where the try names an invoice of ours; only then it is on a flow.
+    """
+
+    TOPIC: ClassVar[str] = "payment.declined"
+    SUBJECT: ClassVar[str] = "attempt_id"
+
+    attempt_id: UUID
+    provider: Code
+    hard: bool
+    reason: Annotated[Code, Field(description="the provider's code, such as stolen_card")]
+    invoice_id: UUID | None
+    number: Code | None
+    order_id: UUID | None
+    declined_on: Day

@@ -64,4 +64,10 @@ def given_up(invoice: UUID, payment: UUID, order: UUID, flow: UUID, other: UUID,
             ),
             "billing", 56, other, 2, None,
         ),
+        (
+            e.PaymentDeclined(
+                **about, attempt_id=uid(10, 12), provider="stripe", hard=True, reason="stolen_card", declined_on=date(2026, 3, 17)
+            ),
+            "billing", 71, flow, 1, None,
+        ),
     ]  # fmt: skip

@@ -54,7 +54,7 @@ class ProviderView(BaseModel):
 
 class EventView(BaseModel):
     """`hard_decline` true: what failed must never be tried again in the same way; null: it is no failed payment. What is `waiting` is for
-    a person: money that went back, or what could not be taken."""
+    a person: money that a provider moved over a dispute, or what could not be taken."""
 
     id: UUID
     provider: str
@@ -77,7 +77,7 @@ class Settlement(Body):
 @public.post("/payments/{code}", dependencies=[Depends(_EVENTS)])
 async def take_event(code: Code, request: Request, tx: Tx) -> JSONResponse:
     """A provider pushes an event, signed in `Stripe-Signature`. 200 when it is kept, or came before; 403 for a wrong signature; 400 for
-    one that is too old, and for what is no event; 503 while the secret is away, so that the provider tries again."""
+    one that is too old, and for what is no event; 404 for a provider that is not set up, or whose secret is away."""
     fresh = await handlers.receive(tx, code, request.headers.get("stripe-signature", "")[:4000], await request.body())
     return JSONResponse({"outcome": "received" if fresh else "known"})
 

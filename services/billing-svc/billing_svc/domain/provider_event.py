@@ -73,21 +73,23 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A try to pay failed. `hard`: the same way of paying must never be tried again."""
+    """A try to pay failed. `hard`: the same way of paying must never be tried again. `number`: of the invoice, where it is told."""
 
     object_id: str
     hard: bool
     reason: str
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A payment was given back, or is disputed by who paid."""
+    """A payment went back (`refunded` of it in all), is disputed by who paid, or neither: the provider moved money over a dispute."""
 
     object_id: str
     charge_id: str
     disputed: bool
     reason: str
+    refunded: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +158,23 @@ def meaning(told: Told) -> Paid | Declined | Undone | None:
         codes = [_text(error.get(name)) for name in ("decline_code", "code")]
         hard = any(code in HARD_DECLINES for code in codes) or error.get("advice_code") == "do_not_try_again"
         reason = clean(next((code for code in codes if code), "declined"), 100)
-        return Declined(clean(_text(data.get("id")), 200), hard, reason)
+        number = clean(_text(_mapping(data.get("metadata")).get("invoice_number")), 40)
+        return Declined(clean(_text(data.get("id")), 200), hard, reason, number)
     if told.type == "charge.refunded":
         charge = clean(_text(data.get("id")), 200)
         refunded = _money(data.get("amount_refunded"), data.get("currency"))
-        return Undone(clean(_text(data.get("payment_intent")), 200) or charge, charge, False, f"{refunded} of it refunded in all")
-    if told.type == "charge.dispute.created":
+        object_id = clean(_text(data.get("payment_intent")), 200) or charge
+        return Undone(object_id, charge, False, f"{refunded} of it refunded in all", refunded)
+    if told.type in ("charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"):
         charge = clean(_text(data.get("charge")), 200)
         reason = clean(_text(data.get("reason")), 100) or "no reason told"
+        move = told.type.rpartition(".")[2]
+        what = {"created": "disputed at the bank of the payer", "funds_withdrawn": "taken back over a dispute"}
         return Undone(
-            clean(_text(data.get("payment_intent")), 200) or charge, charge, True, f"disputed at the bank of the payer: {reason}"
+            clean(_text(data.get("payment_intent")), 200) or charge,
+            charge,
+            move == "created",
+            f"{what.get(move, 'given again after a dispute')}: {reason}",
         )
     return None
 

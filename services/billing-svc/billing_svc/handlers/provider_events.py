@@ -13,12 +13,15 @@ from ltc_chassis.db import Transaction, is_down, is_retryable
 from ltc_chassis.ids import new_id
 from ltc_chassis.secrets import SecretMissing
 from ltc_contracts.errors import DomainError, Invalid, NotFound, VersionConflict, WrongTransition
+from ltc_contracts.events import PaymentDeclined
+from ltc_contracts.money import Money
 
 from billing_svc.domain import provider_event as rules
 from billing_svc.domain.provider_event import Declined, Paid, ProviderEvent, Undone
-from billing_svc.handlers import cash_application, disputes
+from billing_svc.handlers import cash_application, disputes, refunds
+from billing_svc.handlers.refunds import Execution
 from billing_svc.store import cash_application as settings
-from billing_svc.store import payments
+from billing_svc.store import invoices, payments
 from billing_svc.store import provider_events as store
 from billing_svc.store.provider_events import Provider
 
@@ -26,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 
 class ProviderNotSetUp(DomainError):
-    """The secret of a provider is missing; it may send again later."""
+    """The secret of a provider is missing, so nothing of it can be let in; providers send again for days."""
 
-    kind = "unavailable"
+    kind = "not_found"
 
 
 async def change_provider(tx: Transaction, provider: Provider) -> Provider:
@@ -94,7 +97,7 @@ async def _work(tx: Transaction, event: ProviderEvent) -> ProviderEvent:
         case Paid() as paid:
             return await _paid(tx, event, paid)
         case Declined() as declined:
-            return replace(event, state="taken", object_id=declined.object_id, hard=declined.hard, reason=declined.reason)
+            return await _declined(tx, event, declined)
         case Undone() as undone:
             return await _undone(tx, event, undone)
         case _:
@@ -115,11 +118,57 @@ async def _paid(tx: Transaction, event: ProviderEvent, paid: Paid) -> ProviderEv
     return replace(event, state="taken", payment_id=payment.id)
 
 
+async def _declined(tx: Transaction, event: ProviderEvent, declined: Declined) -> ProviderEvent:
+    """Say so on the flow of the invoice that was to be paid, if it is known."""
+    known = await invoices.get_ids_by_number(tx.conn, [declined.number] if declined.number else [])
+    invoice = await invoices.get_invoice(tx.conn, known[declined.number]) if declined.number in known else None
+    told = PaymentDeclined(
+        attempt_id=event.id,
+        provider=event.provider,
+        hard=declined.hard,
+        reason=declined.reason,
+        invoice_id=invoice.id if invoice else None,
+        number=invoice.number if invoice else None,
+        order_id=invoice.order_id if invoice else None,
+        declined_on=event.received_at.date(),
+    )
+    tx.emit(told, flow_id=invoice.flow_id if invoice else None, sequence=1)
+    return replace(event, state="taken", object_id=declined.object_id, hard=declined.hard, reason=declined.reason)
+
+
+async def _gone_back(tx: Transaction, event: ProviderEvent, payment_id: UUID, in_all: Money) -> ProviderEvent:
+    """Refund what is not refunded here yet: providers tell how much it is in all. Credit on account first, then what it settled last."""
+    payment = await payments.get_payment_for_update(tx.conn, payment_id)
+    missing = in_all - payment.refunded
+    if missing.amount <= 0:
+        return replace(event, state="known")
+    settled = (await payments.list_allocations(tx.conn, [payment_id])).get(payment_id, [])
+    parts: list[tuple[UUID | None, Money]] = [(None, payment.unapplied)]
+    parts += [(each.invoice_id, each.amount) for each in reversed(settled)]
+    for number, (invoice_id, there) in enumerate(parts):
+        amount = min(missing, there, key=lambda money: money.amount)
+        if amount.amount <= 0:
+            continue
+        missing = missing - amount
+        # One transfer, which may refund what settled several invoices.
+        executed = Execution(f"{event.provider} {event.event_id}" + (f" {number}" if number else ""), None)
+        who: dict[str, str] = {"reason": event.reason or event.type, "by": f"provider {event.provider}"}
+        await refunds.request_refund(tx, payment_id, amount=amount, invoice_id=invoice_id, executed=executed, **who)
+    if missing.amount:
+        raise Invalid(f"{missing} more went back than came")
+    return replace(event, state="taken")
+
+
 async def _undone(tx: Transaction, event: ProviderEvent, undone: Undone) -> ProviderEvent:
-    """What is disputed at the bank is disputed here; money that went back waits for a person."""
+    """What is disputed at the bank is disputed here, what went back is refunded here; what the provider took waits for a person."""
+    await store.lock_object(tx.conn, event.provider, undone.object_id)
     payment_id = await store.find_payment(tx.conn, event.provider, undone.object_id, undone.charge_id)
     event = replace(event, state="waiting", object_id=undone.object_id, payment_id=payment_id, reason=undone.reason)
-    if payment_id is None or not undone.disputed:
+    if payment_id is None:
+        return event
+    if undone.refunded is not None:
+        return await _gone_back(tx, event, payment_id, undone.refunded)
+    if not undone.disputed:
         return event
     settled = (await payments.list_allocations(tx.conn, [payment_id])).get(payment_id, [])
     for each in settled:

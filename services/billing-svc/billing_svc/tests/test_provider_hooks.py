@@ -16,6 +16,7 @@ from billing_svc.domain import provider_event as rules
 from billing_svc.domain.provider_event import SignatureTooOld, SignatureWrong
 from billing_svc.tests.bank import SLICES, Run
 from billing_svc.tests.builders import NOW, completed, line
+from billing_svc.tests.telling import Emissions
 
 Json = dict[str, Any]
 KEY, OLD = b"whsec_new", b"whsec_old"
@@ -111,35 +112,74 @@ async def test_the_secret_before_is_good_while_it_is_rotated_and_a_wrong_one_nev
     assert [(each["type"], each["state"]) for each in await provider.events()] == [("customer.created", "ignored")]
 
 
-async def test_hard_declines_are_told_so_that_they_are_never_retried(provider: Provider) -> None:
+async def test_hard_declines_are_told_so_that_they_are_never_retried(
+    provider: Provider, invoice: Json, emitted: Emissions
+) -> None:
     for number, (code, advice) in enumerate(
         [("stolen_card", ""), ("insufficient_funds", ""), ("generic_decline", "do_not_try_again")]
     ):
         error = {"code": "card_declined", "decline_code": code, "advice_code": advice}
-        await provider.push(event("payment_intent.payment_failed", f"evt_{number}", id=f"pi_{number}", last_payment_error=error))
+        about = {"last_payment_error": error, "metadata": {"invoice_number": invoice["number"]}}
+        await provider.push(event("payment_intent.payment_failed", f"evt_{number}", id=f"pi_{number}", **about))
     assert [(each["reason"], each["hard_decline"]) for each in await provider.events()] == [
         ("stolen_card", True),
         ("insufficient_funds", False),
         ("generic_decline", True),
     ]
     assert [each["object_id"] for each in await provider.events(hard_decline="true")] == ["pi_0", "pi_2"]
+    told = [each for each in await emitted() if each.topic == "payment.declined"]
+    assert [(each.event.hard, each.event.reason, each.event.number) for each in told] == [
+        (True, "stolen_card", invoice["number"]),
+        (False, "insufficient_funds", invoice["number"]),
+        (True, "generic_decline", invoice["number"]),
+    ]
+    assert {str(each.flow_id) for each in told} == {invoice["flow_id"]}
 
 
-async def test_a_dispute_at_the_bank_disputes_the_invoice_and_a_refund_waits_for_a_person(
+async def test_a_dispute_at_the_bank_disputes_the_invoice_and_what_is_moved_over_it_waits_for_a_person(
     provider: Provider, client: httpx.AsyncClient, invoice: Json
 ) -> None:
     paid = {"id": "pi_1", "amount_received": 10000, "currency": "eur", "description": invoice["number"], "latest_charge": "ch_1"}
     await provider.push(event("payment_intent.succeeded", "evt_1", **paid))
     await provider.push(event("charge.dispute.created", "evt_2", id="dp_1", charge="ch_1", reason="fraudulent"))
     assert (await client.get(f"/v1/invoices/{invoice['id']}")).json()["disputed"] is True
-    await provider.push(event("charge.refunded", "evt_3", id="ch_1", amount_refunded=2500, currency="eur"))
-    _, dispute, refund = await provider.events()
-    assert (dispute["state"], dispute["payment_id"]) == ("taken", refund["payment_id"])
-    assert (refund["state"], "25.00 EUR" in refund["reason"]) == ("waiting", True)
-    path = f"/v1/payment-provider-events/{refund['id']}/settle"
-    done = (await client.post(path, json={"why": "refunded here"})).json()
+    await provider.push(event("charge.dispute.funds_withdrawn", "evt_3", id="dp_1", charge="ch_1", reason="fraudulent"))
+    _, dispute, moved = await provider.events()
+    assert (dispute["state"], dispute["payment_id"]) == ("taken", moved["payment_id"])
+    assert (moved["state"], moved["reason"]) == ("waiting", "taken back over a dispute: fraudulent")
+    path = f"/v1/payment-provider-events/{moved['id']}/settle"
+    done = (await client.post(path, json={"why": "the bank decided for us"})).json()
     assert (done["state"], done["decided_by"]) == ("settled", "test")
     assert (await client.post(path, json={"why": "again"})).status_code == 409
+
+
+async def test_what_a_provider_gave_back_is_refunded_once_and_claimed_again(
+    provider: Provider, client: httpx.AsyncClient, invoice: Json
+) -> None:
+    """120.00 came for 100.00. In all 30.00, then 45.00 go back: what was on account first, then 25.00 that had settled the invoice."""
+    paid = {"id": "pi_1", "amount_received": 12000, "currency": "eur", "description": invoice["number"], "latest_charge": "ch_1"}
+    await provider.push(event("payment_intent.succeeded", "evt_1", **paid))
+    for number, in_all in (("evt_2", 3000), ("evt_3", 4500), ("evt_4", 4500), ("evt_3", 4500), ("evt_5", 12001)):
+        await provider.push(
+            event("charge.refunded", number, id="ch_1", payment_intent="pi_1", amount_refunded=in_all, currency="eur")
+        )
+    [payment] = (await client.get("/v1/payments")).json()["items"]
+    figures = {name: payment[name]["amount"] for name in ("allocated", "unapplied", "refunded")}
+    assert figures == {"allocated": "75.00", "unapplied": "0.00", "refunded": "45.00"}
+    assert (await client.get(f"/v1/invoices/{invoice['id']}")).json()["open"]["amount"] == "25.00"
+    told = [(each["state"], each["reason"]) for each in await provider.events()][1:]
+    assert [state for state, _ in told] == ["taken", "taken", "known", "waiting"]
+    assert told[-1][1] == "0.01 EUR more went back than came"
+    totals = (await client.get("/v1/ledger/trial-balance")).json()["totals"]
+    assert [each["balance"] for each in totals] == ["0.00"]
+
+
+async def test_a_provider_that_is_not_set_up_is_not_there(client: httpx.AsyncClient, clock: FixedClock) -> None:
+    for code in ("nobody", "without-secret"):
+        if code != "nobody":
+            assert (await client.put(f"/v1/payment-providers/{code}", json={"secret": "lost", "version": 1})).status_code == 200
+        header = {"Stripe-Signature": signed(b"{}", KEY, at=int(clock.now().timestamp()))}
+        assert (await client.post(f"/in/payments/{code}", content=b"{}", headers=header)).status_code == 404
 
 
 async def test_what_is_no_event_is_refused_and_what_cannot_be_taken_waits(provider: Provider) -> None:

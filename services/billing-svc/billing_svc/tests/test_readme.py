@@ -19,6 +19,7 @@ from billing_svc.tests.bank import SLICES, Ntry, Run, camt, send
 from billing_svc.tests.builders import NOW, completed, line, payment_body
 from billing_svc.tests.telling import Json, tell
 from billing_svc.tests.test_disputes import eur
+from billing_svc.tests.test_provider_hooks import KEY, event, signed
 from billing_svc.timers import TIMERS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -58,6 +59,7 @@ class Reader:
         self.customer = Customer(customer_id=new_id(), name="Nordwind GmbH", country="DE", email="eva@nordwind.example")
         self.left_alone, self.sent = new_id(), 0
         self.invoice: Json = {}
+        self.pushed = b""
         self.answers: dict[str, Any] = {}
 
     async def variables(self, example: Example) -> dict[str, str]:
@@ -167,6 +169,21 @@ class Reader:
 
     _otherreview = _lastreview = _review
 
+    async def _event(self, _: Example) -> str:
+        """Money that a provider took back over a dispute: of a payment that nobody knows."""
+        self.sent += 1
+        told = {"id": f"dp_{self.sent}", "charge": "ch_1", "reason": "fraudulent"}
+        self.pushed = event("charge.dispute.funds_withdrawn", f"evt_{self.sent}", **told)
+        return self.pushed.decode()
+
+    async def _signature(self, _: Example) -> str:
+        return signed(self.pushed, KEY, at=int(TODAY.timestamp()))
+
+    async def _providerevent(self, _: Example) -> Any:
+        await self.work(SLICES["work-provider-events"])
+        waiting = (await self.client.get("/v1/payment-provider-events", params={"state": "waiting"})).json()["items"]
+        return waiting[0]["id"]
+
 
 @pytest.mark.timeout(300)
 async def test_every_example_of_the_readme_works_as_printed(
@@ -179,7 +196,9 @@ async def test_every_example_of_the_readme_works_as_printed(
     keys: KeyPair,
     clock: FixedClock,
     tmp_path: Path,
+    secrets_dir: Path,
 ) -> None:
+    (secrets_dir / "stripe").write_bytes(KEY)
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
     reader = Reader(client, deliver, keys, run_timer, mail_server, send_mails)

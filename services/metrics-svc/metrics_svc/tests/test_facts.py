@@ -295,6 +295,7 @@ def test_every_topic_with_money_or_a_stage_has_a_milestone() -> None:
             "lead.released",
         ),
         *("lead.scored", "lead.touched", "lead.unmerged", "person.erased", "activity.logged", "dunning.ended"),
+        "payment.declined",  # nothing was paid
         *("nurture.enrolled", "nurture.step_sent", "nurture.ended", "opportunity.stage_changed"),
         *("subscription.cancelled", "subscription.cancellation_withdrawn"),
         *("order.cancellation_requested", "order.fulfilled", "order.released", "order.stalled", "erp.stock_changed"),
