@@ -1,4 +1,4 @@
-"""HTTP in: invoices (read only; they are made by hand-overs)."""
+"""HTTP in: invoices (read only; they are made by hand-overs, or from drafts)."""
 
 from datetime import date
 from typing import Annotated, Any, Literal

@@ -65,6 +65,12 @@ def printable_invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
     }
 
 
+def printable_draft(invoice: Invoice, language: Language) -> dict[str, Any]:
+    """What a draft would be as an invoice, marked as one: it has no number yet, so nobody can pay by it."""
+    mark = "草稿" if language == "zh" else "DRAFT"
+    return {**printable_invoice(invoice, language), "number": mark, "reference": None, "mark": mark}
+
+
 def printable_credit(note: CreditNote, language: Language) -> dict[str, Any]:
     """A credit note, which names its invoice."""
     return {

@@ -1,4 +1,5 @@
-"""What an invoice is made of: an order's part that was handed over, or the whole of it, or what a change added to it.
+"""What an invoice is made of: an order's part that was handed over, or the whole of it, or what a change added to it, or what a
+person wrote.
 
 Carried figures are verified here.
 """
@@ -26,8 +27,8 @@ from billing_svc.domain.amounts import line_net, worth
 
 # `delivery`: all of it, told by `delivery.completed` of a writer that told no parts. `order`: all of it, prepaid.
 # `change`: what a change added to a prepaid order. `import`: what was delivered and invoiced in another system. `late_charge`: a fee of
-# dunning or interest, claimed for an invoice that is late.
-Cause = Literal["handover", "delivery", "order", "change", "import", "late_charge"]
+# dunning or interest, claimed for an invoice that is late. `manual`: what a person wrote.
+Cause = Literal["handover", "delivery", "order", "change", "import", "late_charge", "manual"]
 
 
 class InvoiceLine(Line):
@@ -132,6 +133,30 @@ def of_handover(event: DeliveryHandedOver) -> Occasion:
         lines=tuple(_part(line) for line in event.lines),
         net=event.net,
         payment_terms_days=event.payment_terms_days,
+    )
+    return _true(occasion)
+
+
+def by_hand(
+    customer: Customer,
+    lines: tuple[InvoiceLine, ...],
+    *,
+    cause_id: UUID,
+    order_id: UUID,
+    delivery_id: UUID,
+    payment_terms_days: int,
+) -> Occasion:
+    """What a person wrote. Raises `Invalid` with the first figure that is wrong."""
+    require_priced(lines)
+    occasion = Occasion(
+        cause="manual",
+        cause_id=cause_id,
+        order_id=order_id,
+        delivery_id=delivery_id,
+        customer=customer,
+        lines=lines,
+        net=Money.total((line.net for line in lines), lines[0].net.currency),
+        payment_terms_days=payment_terms_days,
     )
     return _true(occasion)
 

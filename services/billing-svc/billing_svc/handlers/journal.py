@@ -16,7 +16,7 @@ from billing_svc.store.ledger import Origin
 
 
 async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None, *, parent: UUID | None = None) -> Invoice | None:
-    """Numbered without gaps, booked as a receivable; None when the occasion is invoiced already. The order is locked.
+    """Numbered without gaps, booked as a receivable; None when the occasion is invoiced already. The order (or draft) is locked.
 
     Without a flow it begins one; `parent` is the flow that led to it.
 

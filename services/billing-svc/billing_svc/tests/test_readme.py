@@ -107,6 +107,11 @@ class Reader:
     async def _credit(self, _: Example) -> Any:
         return (await self._made(f"invoices/{self.invoice['id']}/credits", {"reason": "a scratch"}))["id"]
 
+    async def _draft(self, _: Example) -> Any:
+        one = {"sku": "FEE", "description": "Set-up", "quantity": "1", "unit_price": "10.00", "tax_rate": "19"}
+        who = {"customer_id": str(self.customer.customer_id), "name": "Nordwind GmbH", "country": "DE"}
+        return (await self._made("invoice-drafts", {"customer": who, "currency": "EUR", "lines": [one]}))["id"]
+
     async def _dispute(self, _: Example) -> Any:
         return (await self._made(f"invoices/{self.invoice['id']}/disputes", {"category": "price", "reason": "x"}))["id"]
 

@@ -176,6 +176,14 @@ async def row(client: httpx.AsyncClient, **params: str) -> dict[str, Any]:
     return dict(rows[0]) if rows else {"residual": "0.00"}
 
 
+async def test_an_invoice_without_an_order_is_conserved(client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock) -> None:
+    clock.set(LATER)
+    deal, invoice = Deal("on_delivery"), new_id()
+    await tell(deliver, deal, [Told(deal.invoiced(invoice, "100.00"), 1, 1), Told(deal.paid(invoice, "50.00", "70.00"), 2, 2)])
+    found = await row(client)
+    assert (found["gross"], found["paid"], found["open"], found["residual"]) == ("120.00", "50.00", "70.00", "0.00")
+
+
 async def test_parts_returns_and_credits_add_up(client: httpx.AsyncClient, deliver: Deliver, clock: FixedClock) -> None:
     clock.set(LATER)
     await tell(deliver, *parts())
