@@ -39,15 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             package="billing_svc",
             settings=settings or Settings(),
             routers=[
-                *(
-                    invoices.router,
-                    drafts.router,
-                    voids.router,
-                    documents.router,
-                    credits.router,
-                    disputes.router,
-                    write_offs.router,
-                ),
+                *(invoices.router, drafts.router, voids.router, documents.router),
+                *(credits.router, disputes.router, write_offs.router),
                 # `/payments/review` comes before `/payments/{payment_id}`.
                 *(cash_application.router, bank_statements.router, payments.router, refunds.router),
                 *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),
