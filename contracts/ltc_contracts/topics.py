@@ -84,7 +84,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic("order", e.SubscriptionCancelled),
     _topic("order", e.SubscriptionCancellationWithdrawn),
     _topic("order", e.SubscriptionOrderLapsed),
-    _topic("order", e.SubscriptionEnded),
+    _topic("order", e.SubscriptionEnded, "billing"),
     _topic("order", e.SubscriptionRevenueMoved),
     _topic("delivery", e.DeliveryPromised, "order", "billing"),
     _topic("delivery", e.DeliveryProgressed, "order"),

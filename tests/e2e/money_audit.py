@@ -23,17 +23,23 @@ async def audit_money(log: Log, books: Books, endings: Sequence[Ending], paid: S
     issued, credited = log.of("invoice.issued", "order_id"), log.of("invoice.credited", "order_id")
     settled = Counter(event["invoice_id"] for event in log.by_topic["invoice.paid"])
     notes_of_invoice = by(notes, "invoice_id")
+    # Nobody credits by hand here: what is, subscriptions did not serve when they ended.
+    owed: dict[str, Decimal] = defaultdict(Decimal)
+    for part in (part for ended in log.by_topic["subscription.ended"] for part in ended["owed"]):
+        owed[part["order_id"]] += money(part["net"])
     for each in endings:
         order_id, number = each.order["id"], each.order["number"]
         of_it, back = invoices_of[order_id], notes_of[order_id]
         _told(number, "invoices", of_it, issued[str(order_id)], "invoice_id", found)
         _told(number, "credit notes", back, credited[str(order_id)], "credit_id", found)
         _occasions(each, of_it, log, found)
-        _claims(each, of_it, back, found)
+        unserved = [note for note in back if note["cause"] == "manual"]
+        _claims(each, of_it, [note for note in back if note["cause"] != "manual"], found)
+        found.same(f"{number} not served, credited", _sum(unserved, "net"), owed[str(order_id)])
         totals = _sum(of_it, "gross"), _sum(back, "gross")
         found.same(f"{number} claimed, taken back", totals, (each.order["invoiced_amount"], each.order["credited_amount"]))
-        # What was paid and then taken back is on the customer's account: order-svc counts it for nothing.
-        found.same(f"{number} open by order-svc", _sum(receivable[order_id], "open"), -_sum(back, "released"))
+        # What was paid and then taken back is on the customer's account, and told so.
+        found.same(f"{number} open by order-svc", _sum(receivable[order_id], "open"), NONE)
         for invoice in of_it:
             _invoice(invoice, notes_of_invoice[invoice["id"]], allocated[invoice["id"]], found)
             found.same(f"{invoice['number']} told as paid", settled[str(invoice["id"])], 1)

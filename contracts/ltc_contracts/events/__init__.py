@@ -107,6 +107,7 @@ from ltc_contracts.events.service import (
     TicketResponded,
 )
 from ltc_contracts.events.subscription import (
+    OwedPart,
     SubscriptionCancellationWithdrawn,
     SubscriptionCancelled,
     SubscriptionChanged,
@@ -204,6 +205,7 @@ __all__ = [
     "OrderReceived",
     "OrderReleased",
     "OrderStalled",
+    "OwedPart",
     "PaymentAllocated",
     "PaymentDeclined",
     "PaymentPromiseBroken",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ltc_contracts.events.model import Code, Day, Event, Name, Text
+from ltc_contracts.events.model import Code, Day, Event, Name, Part, Percent, TaxCategory, Text
 from ltc_contracts.events.order import Invoicing
 from ltc_contracts.events.sales import Lines
 from ltc_contracts.money import Money
@@ -140,10 +140,20 @@ class SubscriptionCancellationWithdrawn(Event):
     reason: Text
 
 
+class OwedPart(Part):
+    """So much, without tax, was charged by an order at a category and rate, and was not served."""
+
+    order_id: UUID
+    tax_category: TaxCategory
+    tax_rate: Percent
+    net: Money
+
+
 class SubscriptionEnded(Event):
     """It is over. `credit_left` is what the customer has paid, or must pay by their orders, beyond what was served."""
 
     TOPIC: ClassVar[str] = "subscription.ended"
+    VERSION: ClassVar[str] = "1.1"
     SUBJECT: ClassVar[str] = "subscription_id"
 
     subscription_id: UUID
@@ -154,6 +164,11 @@ class SubscriptionEnded(Event):
     credited: Money
     credit_left: CreditLeft
     reason: Text | None = None
+    # 1.1
+    owed: Annotated[
+        tuple[OwedPart, ...],
+        Field(max_length=1000, description="what is credited of which order: all of `credit_left` that was charged"),
+    ] = ()
 
 
 class SubscriptionOrderLapsed(Event):

@@ -89,7 +89,7 @@ def steps(
         (
             e.SubscriptionEnded(
                 **own, ended_on=date(2026, 4, 30), cause="cancelled", credited=eur["0.00"], credit_left=eur["0.00"],
-                reason="the plant is sold",
+                reason="the plant is sold", owed=(),
             ),
             "order", d4 + 15, flow, 14, None,
         ),

@@ -14,6 +14,7 @@ from ltc_contracts.events import (
     OrderCancelled,
     OrderChanged,
     OrderConfirmed,
+    SubscriptionEnded,
 )
 
 from billing_svc.handlers import invoices, orders
@@ -44,6 +45,12 @@ async def order_changed(tx: Transaction, event: OrderChanged, _: Envelope) -> No
 async def order_cancelled(tx: Transaction, event: OrderCancelled, _: Envelope) -> None:
     """What was invoiced is credited."""
     await orders.record_fact(tx, event)
+
+
+@consumers.on(SubscriptionEnded)
+async def subscription_ended(tx: Transaction, event: SubscriptionEnded, _: Envelope) -> None:
+    """What it charged and did not serve is credited."""
+    await orders.give_back(tx, event)
 
 
 @consumers.on(DeliveryReturned)

@@ -25,8 +25,9 @@ from billing_svc.domain.amounts import worth
 from billing_svc.domain.credit_note import CreditCause, CreditNote, Group, Wanted, left_by_line
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.occasion import Occasion
+from billing_svc.domain.subscription_end import GivenBack
 
-Fact = OrderChanged | DeliveryReturned | DeliveryHandedOver | OrderCancelled
+Fact = OrderChanged | DeliveryReturned | DeliveryHandedOver | OrderCancelled | GivenBack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class BilledOrder:
     changes: tuple[OrderChanged, ...] = ()
     returns: tuple[DeliveryReturned, ...] = ()
     handovers: tuple[DeliveryHandedOver, ...] = ()
+    given_back: tuple[GivenBack, ...] = ()
     pending: frozenset[UUID] = frozenset()
     invoices: tuple[Invoice, ...] = ()
     notes: tuple[CreditNote, ...] = ()
@@ -54,7 +56,7 @@ class Credit:
     """So much is to be credited; None: all that is left of every invoice. `lines` may hold more than is left: that is no longer owed."""
 
     cause: CreditCause
-    cause_id: UUID
+    cause_id: UUID | None
     reason: str
     lines: tuple[Wanted, ...] | None
     # A cent by which parts were rounded otherwise than what is left: beside the note of the same cause.
@@ -82,6 +84,8 @@ def cause_of(fact: Fact) -> UUID:
             return fact.handover_id
         case OrderCancelled():
             return fact.order_id
+        case GivenBack():
+            return fact.cause_id
 
 
 def next_steps(order: BilledOrder) -> list[Step]:
@@ -89,7 +93,7 @@ def next_steps(order: BilledOrder) -> list[Step]:
     if order.cancelled is not None:
         return _cancelled(order, order.cancelled)
     if _is_prepaid(order):
-        return _prepaid(order)
+        return _prepaid(order) or _given_back(order)
     for change in order.changes:
         if steps := _changed(order, change):
             return steps
@@ -97,6 +101,32 @@ def next_steps(order: BilledOrder) -> list[Step]:
         if returned.return_id in order.pending and _is_invoiced(order, returned):
             wanted = tuple(Wanted(line.line_id, line.net, line.quantity) for line in returned.lines if line.net.amount)
             return [Credit("return", returned.return_id, returned.reason, wanted), Done(returned.return_id)]
+    return _given_back(order)
+
+
+def _given_back(order: BilledOrder) -> list[Step]:
+    """What a subscription did not serve of this order, once it is invoiced. Like what people credit, it is no fact of the goods."""
+    for fact in order.given_back:
+        if fact.cause_id not in order.pending:
+            continue
+        wanted: list[Wanted] = []
+        for part in fact.parts:
+            lines = {
+                line.line_id: _claimed(order, line.line_id, part.net.currency)
+                for invoice in order.invoices
+                for line in invoice.lines
+                if (line.tax_category, line.tax_rate) == (part.tax_category, part.tax_rate)
+            }
+            missing = part.net
+            for line_id, claimed in lines.items():
+                net = min(missing, claimed, key=_amount)
+                if net.amount > 0:
+                    wanted.append(Wanted(line_id, net))
+                    missing = missing - net
+            if missing.amount:
+                break
+        else:
+            return [Credit("manual", None, fact.reason, tuple(wanted)), Done(fact.cause_id)]
     return []
 
 

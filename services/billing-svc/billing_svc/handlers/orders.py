@@ -6,13 +6,14 @@ from dataclasses import replace
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
-from ltc_contracts.events import OrderChanged, OrderConfirmed
+from ltc_contracts.events import OrderChanged, OrderConfirmed, SubscriptionEnded
 
 from billing_svc.domain import billed_order as rules
 from billing_svc.domain import occasion as occasions
 from billing_svc.domain.billed_order import BilledOrder, Credit, Done, Fact
 from billing_svc.domain.credit_note import NothingToCredit
 from billing_svc.domain.occasion import Occasion
+from billing_svc.domain.subscription_end import given_back
 from billing_svc.handlers import credits
 from billing_svc.handlers.journal import issue
 from billing_svc.store import credits as credit_store
@@ -47,6 +48,15 @@ async def record_fact(tx: Transaction, fact: Fact) -> None:
     await orders.lock_order(tx.conn, fact.order_id, tx.now)
     if await orders.insert_fact(tx.conn, fact, tx.now):
         await settle(tx, fact.order_id)
+
+
+async def give_back(tx: Transaction, event: SubscriptionEnded) -> None:
+    """Credit what a subscription charged and did not serve, of each order as soon as it is invoiced.
+
+    What was paid of it is credit on account: it pays the customer's next invoice, or goes back by a refund when they ask for it.
+    """
+    for fact in given_back(event):
+        await record_fact(tx, fact)
 
 
 async def settle(tx: Transaction, order_id: UUID) -> None:

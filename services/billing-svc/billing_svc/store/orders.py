@@ -8,9 +8,10 @@ from ltc_chassis.connection import Connection
 from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, OrderCancelled, OrderChanged, OrderConfirmed
 
 from billing_svc.domain.billed_order import BilledOrder, Fact, cause_of
+from billing_svc.domain.subscription_end import GivenBack
 
 _FACTS: dict[str, type[Fact]] = {
-    each.TOPIC: each for each in (OrderChanged, DeliveryReturned, DeliveryHandedOver, OrderCancelled)
+    each.TOPIC: each for each in (OrderChanged, DeliveryReturned, DeliveryHandedOver, OrderCancelled, GivenBack)
 }
 
 
@@ -89,5 +90,6 @@ async def get_order(conn: Connection, order_id: UUID) -> BilledOrder:
         changes=tuple(fact for fact in facts if isinstance(fact, OrderChanged)),
         returns=tuple(fact for fact in facts if isinstance(fact, DeliveryReturned)),
         handovers=tuple(fact for fact in facts if isinstance(fact, DeliveryHandedOver)),
+        given_back=tuple(fact for fact in facts if isinstance(fact, GivenBack)),
         pending=frozenset(each["cause_id"] for each in told if each["settled_at"] is None),
     )

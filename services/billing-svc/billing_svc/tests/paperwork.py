@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ltc_chassis.ids import new_id
-from ltc_contracts.events import DeliveryHandedOver, Event, Line, OrderCancelled, OrderChanged, OrderConfirmed
+from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, Event, Line, OrderCancelled, OrderChanged, OrderConfirmed
 from ltc_contracts.money import Money
 
 from billing_svc.domain import billed_order as rules
@@ -58,8 +58,10 @@ class Paperwork:
             self.order = replace(order, cancelled=fact)
         elif isinstance(fact, DeliveryHandedOver):
             self.order = replace(order, handovers=(*order.handovers, fact))
-        else:
+        elif isinstance(fact, DeliveryReturned):
             self.order = replace(order, returns=(*order.returns, fact))
+        else:
+            self.order = replace(order, given_back=(*order.given_back, fact))
 
     def _settle(self) -> None:
         for _ in range(20):

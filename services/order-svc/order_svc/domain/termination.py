@@ -1,10 +1,13 @@
 """The end of a subscription: wished with notice, withdrawn, by its terms."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
-from ltc_contracts.events import SubscriptionCancellationWithdrawn, SubscriptionCancelled, SubscriptionEnded
+from ltc_contracts.events import OwedPart, SubscriptionCancellationWithdrawn, SubscriptionCancelled, SubscriptionEnded
 
 from order_svc.domain import proration
 from order_svc.domain import subscription as rules
@@ -55,6 +58,36 @@ def last_day(subscription: Subscription) -> date | None:
     if until is None or until < subscription.starts_on:
         return None
     return until if subscription.ends_on is None else min(until, subscription.ends_on)
+
+
+def owed(credit: Credit, charged: Sequence[tuple[UUID, Credit]]) -> tuple[OwedPart, ...]:
+    """Of which orders what is left at the end is taken back, by tax category and rate: the latest first, each no more than it charged.
+
+    `charged` are the orders that stand, the latest first, with what each charged less the credit it used.
+    """
+    parts: list[OwedPart] = []
+    left = dict(credit)
+    for order_id, cost in charged:
+        for (category, rate), amount in cost.items():
+            part = min(left.get((category, rate), amount - amount), amount)
+            if part.amount > 0:
+                left[category, rate] = left[category, rate] - part
+                parts.append(OwedPart(order_id=order_id, tax_category=category, tax_rate=Decimal(format(rate, "f")), net=part))
+    return tuple(parts)
+
+
+def tell_owed(step: Step, charged: Sequence[tuple[UUID, Credit]]) -> Step:
+    """The same with what is owed on the event that tells of the end."""
+    parts = owed(step.subscription.credit, charged)
+    return replace(
+        step,
+        facts=tuple(
+            replace(fact, event=fact.event.model_copy(update={"owed": parts}))
+            if isinstance(fact.event, SubscriptionEnded)
+            else fact
+            for fact in step.facts
+        ),
+    )
 
 
 def _end_at_once(subscription: Subscription, reason: str, now: datetime, *, by: str | None) -> Step:

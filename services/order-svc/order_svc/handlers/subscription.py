@@ -158,6 +158,8 @@ async def _take(tx: Transaction, step: Step) -> Subscription:
         await erasure.follow(tx, order.flow_id, subscription.flow_id)
         step = step.ordered_as(order.id)
         await store.insert_order(tx.conn, subscription.id, order.id, purchase, tx.now)
+    if subscription.state == "ended" and subscription.balance.amount:
+        step = termination.tell_owed(step, await store.list_charged(tx.conn, subscription.id, subscription.currency))
     await store.save_subscription(tx.conn, subscription)
     await store.insert_facts(tx.conn, subscription, step.facts)
     for fact in step.facts:

@@ -257,6 +257,15 @@ async def list_standing(conn: Connection, subscription_id: UUID, order_id: UUID,
     ]
 
 
+async def list_charged(conn: Connection, subscription_id: UUID, currency: str) -> list[tuple[UUID, Credit]]:
+    """The orders that were not taken back, the latest first, each with what it costs by tax category and rate."""
+    rows = await conn.fetch(
+        "SELECT order_id, cost FROM subscription_order WHERE subscription_id = $1 AND lapsed_at IS NULL ORDER BY position DESC",
+        subscription_id,
+    )
+    return [(row["order_id"], _read_credit(row["cost"], currency)) for row in rows]
+
+
 async def save_lapse(conn: Connection, order_id: UUID, later: Sequence[Standing], now: datetime) -> None:
     """The order is taken back; those placed after it are as they are after that."""
     await conn.execute("UPDATE subscription_order SET lapsed_at = $2 WHERE order_id = $1", order_id, now)

@@ -164,6 +164,13 @@ class Life:
         subscription = self.subscription
         assert self.ordered + self.free == self.worth() + subscription.balance
         assert self.free.amount >= 0
+        # The credit is taken back from orders that charged it, none more than it charged; all of it unless something was served free.
+        charged = [(each.order_id, each.cost) for each in reversed(self.standing)]
+        owed = termination.owed(subscription.credit, charged)
+        total = Money.total((part.net for part in owed), subscription.currency)
+        assert total == subscription.balance if not self.free.amount else total <= subscription.balance
+        costs = {(order, *key): amount for order, cost in charged for key, amount in cost.items()}
+        assert all(part.net <= costs[part.order_id, part.tax_category, part.tax_rate.normalize()] for part in owed)
         assert all(amount.amount > 0 for amount in subscription.credit.values())
         assert subscription.mrr == self.moved
         serves = subscription.state in rules.SERVED

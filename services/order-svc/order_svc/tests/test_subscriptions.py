@@ -172,6 +172,27 @@ async def test_it_is_cancelled_kept_cancelled_and_ends_by_the_timer(
     ]
 
 
+async def test_what_was_charged_and_is_not_served_at_the_end_is_owed_of_the_latest_orders(
+    desk: Desk, clock: FixedClock, run_timer: RunTimer, emitted: Emissions
+) -> None:
+    two = [a_line("31.00"), a_line("62.00", sku="PARTS", tax_rate="7")]
+    await desk.start(lines=two, anchor_day=1, starts_on="2026-02-01", notice_days=0)
+    clock.set(datetime(2026, 3, 1, 9, tzinfo=UTC))
+    await run_timer(GO_ON)
+    clock.set(datetime(2026, 3, 21, 9, tzinfo=UTC))
+    await desk.do("cancel", reason="the plant is sold", at="notice")
+    clock.set(datetime(2026, 3, 22, 9, tzinfo=UTC))
+    await run_timer(GO_ON)
+    ended: Any = next(each.event for each in await emitted() if each.topic == "subscription.ended")
+    last = (await desk.read("/orders"))["items"][-1]["order_id"]
+    # Ten of 31 days.
+    assert sorted((str(part.order_id), str(part.tax_rate), str(part.net)) for part in ended.owed) == [
+        (last, "22", "10.00 EUR"),
+        (last, "7", "20.00 EUR"),
+    ]
+    assert str(ended.credit_left) == "30.00 EUR"
+
+
 async def test_a_wish_comes_after_what_time_did_also_before_the_timer(desk: Desk, clock: FixedClock) -> None:
     await desk.start()
     clock.set(datetime(2026, 3, 1, tzinfo=UTC))
