@@ -59,10 +59,10 @@ async def delivery_returned(tx: Transaction, event: DeliveryReturned, _: Envelop
     await orders.record_fact(tx, event)
 
 
-@consumers.on(DeliveryHandedOver)
-async def delivery_handed_over(tx: Transaction, event: DeliveryHandedOver, envelope: Envelope) -> None:
+@consumers.together(DeliveryHandedOver)
+async def delivery_handed_over(tx: Transaction, told: Sequence[Arrived[DeliveryHandedOver]]) -> None:
     """What was handed over is invoiced."""
-    await invoices.invoice_handover(tx, event, flow_id=envelope.flow_id)
+    await invoices.invoice_handovers(tx, [invoices.Told(each.event, each.envelope.flow_id, each.turn) for each in told])
 
 
 @consumers.on(DeliveryCompleted)

@@ -115,7 +115,7 @@ async def _take_receivables(tx: Transaction, rows: Sequence[Row], import_id: UUI
 
 async def _take_over(tx: Transaction, row: Row, import_id: UUID) -> Invoice:
     invoice, entry, events = past_invoice.take_over(row, invoice_id=new_id(), flow_id=new_id(), now=tx.now)
-    await invoices.insert_invoice(tx.conn, invoice)
+    await invoices.insert_invoices(tx.conn, [invoice])
     await imports.insert_past_invoice(tx.conn, row, invoice.id, import_id)
     await book(tx, entry, flow_id=invoice.flow_id, invoice_id=invoice.id)
     for event in events:

@@ -1,5 +1,7 @@
 """Invoices of what was delivered, and the day on which they are late."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -11,29 +13,45 @@ from ltc_contracts.events import DeliveryCompleted, DeliveryHandedOver
 from billing_svc.domain import invoice as documents
 from billing_svc.domain import occasion as occasions
 from billing_svc.domain.invoice import Invoice
-from billing_svc.handlers.journal import announce, book, issue
-from billing_svc.handlers.orders import record_fact, settle
+from billing_svc.handlers.journal import announce, book, issue, issue_all
+from billing_svc.handlers.orders import Turn, record_fact, settle
 from billing_svc.store import invoices, ledger
-from billing_svc.store.orders import is_prepaid, lock_order
+from billing_svc.store.orders import get_known_of_handovers, is_prepaid, lock_order, lock_orders
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A hand-over as it was told; what is announced in its turn was caused by it."""
+
+    event: DeliveryHandedOver
+    flow_id: UUID | None
+    turn: Turn
 
 
 class PartsNotKnownYet(NotYet):
     """A delivery was told whole, and parts of it as well, of which not all have come."""
 
 
-async def invoice_handover(tx: Transaction, event: DeliveryHandedOver, *, flow_id: UUID | None) -> Invoice | None:
-    """A part that was handed over is invoiced, once; None when it is already, or the order is not invoiced by its parts."""
-    if event.invoicing != "on_delivery":
-        await record_fact(tx, event)
-        return None
-    await lock_order(tx.conn, event.order_id, tx.now)
-    if await invoices.get_net_of_delivery(tx.conn, event.delivery_id, "delivery") is not None:
-        # A writer that knows no parts told the whole, and that is invoiced.
-        return None
-    invoice = await issue(tx, occasions.of_handover(event), flow_id)
-    if invoice is not None:
-        await settle(tx, event.order_id)
-    return invoice
+async def invoice_handovers(tx: Transaction, told: Sequence[Told]) -> None:
+    """Parts that were handed over are invoiced, each once; not those whose orders are not invoiced by their parts."""
+    await lock_orders(tx.conn, (each.event.order_id for each in told), tx.now)
+    parts: dict[UUID, Told] = {}
+    for each in told:
+        if each.event.invoicing == "on_delivery":
+            parts.setdefault(each.event.handover_id, each)
+    known = await get_known_of_handovers(tx.conn, [each.event for each in parts.values()]) if parts else {}
+    # A writer that knows no parts told the whole, and that is invoiced: so are its parts.
+    due = [each for handover_id, each in parts.items() if not known[handover_id].invoiced]
+    made = await issue_all(tx, [(occasions.of_handover(each.event), each.flow_id) for each in due])
+    for each, (invoice, events) in zip(due, made, strict=True):
+        with each.turn(tx):
+            announce(tx, invoice, events)
+            if known[each.event.handover_id].facts:
+                await settle(tx, each.event.order_id)
+    for each in told:
+        if each.event.invoicing != "on_delivery":
+            with each.turn(tx):
+                await record_fact(tx, each.event)
 
 
 async def invoice_delivery(tx: Transaction, event: DeliveryCompleted, *, flow_id: UUID | None) -> Invoice | None:

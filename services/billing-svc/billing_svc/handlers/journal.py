@@ -25,15 +25,37 @@ async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None, *, pa
     """
     if await invoices.is_invoiced(tx.conn, occasion.cause_id):
         return None
-    year = tx.now.year
-    number = documents.document_number(documents.SERIES, year, await invoices.draw_number(tx.conn, documents.SERIES, year))
-    made = documents.issue(occasion, invoice_id=new_id(), flow_id=flow_id or new_id(), number=number, now=tx.now)
-    invoice, entry, events = made
-    await invoices.insert_invoice(tx.conn, invoice)
-    await book(tx, entry, flow_id=invoice.flow_id, invoice_id=invoice.id)
+    [(invoice, events)] = await issue_all(tx, [(occasion, flow_id)])
     for event in events:
         tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version, parent_flow_id=parent)
     return invoice
+
+
+async def issue_all(tx: Transaction, occasions: Sequence[tuple[Occasion, UUID | None]]) -> list[tuple[Invoice, list[Event]]]:
+    """Numbered under one lock in their order, and booked; what is left to the caller is to announce the events of each.
+
+    None of them is invoiced yet, and their orders are locked.
+    """
+    if not occasions:
+        return []
+    year = tx.now.year
+    numbers = await invoices.draw_numbers(tx.conn, documents.SERIES, year, len(occasions))
+    made = [
+        documents.issue(
+            occasion,
+            invoice_id=new_id(),
+            flow_id=flow_id or new_id(),
+            number=documents.document_number(documents.SERIES, year, number),
+            now=tx.now,
+        )
+        for (occasion, flow_id), number in zip(occasions, numbers, strict=True)
+    ]
+    await invoices.insert_invoices(tx.conn, [invoice for invoice, _, _ in made])
+    booked = [
+        (new_id(), entry, Origin(flow_id=invoice.flow_id, invoice_id=invoice.id)) for invoice, entry, _ in made if entry.postings
+    ]
+    await ledger.insert_bookings(tx.conn, booked, tx.now)
+    return [(invoice, events) for invoice, _, events in made]
 
 
 async def book(
@@ -47,12 +69,12 @@ async def book(
 ) -> None:
     """Write down what a money event books. What counts for a day whose month is closed is booked on the first open day.
 
-    An entry of nothing is left out. Everything that the program books comes through here.
+    An entry of nothing is left out. Everything that the program books comes through here or `issue_all`.
     """
     if not entry.postings:
         return
     of = Origin(flow_id=flow_id, invoice_id=invoice_id, payment_id=payment_id, credit_id=credit_id)
-    await ledger.insert_booking(tx.conn, new_id(), entry, tx.now, of)
+    await ledger.insert_bookings(tx.conn, [(new_id(), entry, of)], tx.now)
 
 
 def announce(tx: Transaction, invoice: Invoice, events: Sequence[Event]) -> None:

@@ -23,7 +23,7 @@ async def book_by_hand(tx: Transaction, *, booked_on: date | None, postings: Seq
     entry = rules.draw_up(booked_on or today, postings, controls, today)
     books.require_open(entry.booked_on)
     entry_id = new_id()
-    await ledger.insert_booking(tx.conn, entry_id, entry, tx.now, Origin(made_by=by, reason=reason))
+    await ledger.insert_bookings(tx.conn, [(entry_id, entry, Origin(made_by=by, reason=reason))], tx.now)
     return entry_id
 
 
@@ -42,7 +42,7 @@ async def reverse_by_hand(tx: Transaction, entry_id: UUID, *, booked_on: date | 
     books.require_open(entry.booked_on)
     reversal_id = new_id()
     of = Origin(made_by=by, reason=reason, reverses=booked.id)
-    await ledger.insert_booking(tx.conn, reversal_id, replace(entry, booked_on=booked_on), tx.now, of)
+    await ledger.insert_bookings(tx.conn, [(reversal_id, replace(entry, booked_on=booked_on), of)], tx.now)
     return reversal_id
 
 

@@ -17,28 +17,48 @@ from billing_svc.domain.occasion import Cause, InvoiceLine
 
 async def draw_number(conn: Connection, series: str, year: int) -> int:
     """The next number. The row of series and year stays locked until the transaction ends, so a rollback leaves no gap."""
-    count: int = await conn.fetchval(
+    return (await draw_numbers(conn, series, year, 1))[0]
+
+
+async def draw_numbers(conn: Connection, series: str, year: int, count: int) -> range:
+    """The next `count` numbers, under the same lock."""
+    last: int = await conn.fetchval(
         """
-        INSERT INTO number_series (series, year, last) VALUES ($1, $2, 1)
-        ON CONFLICT (series, year) DO UPDATE SET last = number_series.last + 1 RETURNING last
+        INSERT INTO number_series (series, year, last) VALUES ($1, $2, $3)
+        ON CONFLICT (series, year) DO UPDATE SET last = number_series.last + excluded.last RETURNING last
         """,
-        series,
-        year,
+        *(series, year, count),
     )
-    return count
+    return range(last - count + 1, last + 1)
 
 
-async def insert_invoice(conn: Connection, i: Invoice) -> None:
-    await conn.execute(
+async def insert_invoices(conn: Connection, made: Sequence[Invoice]) -> None:
+    """All of them in one round trip."""
+    await conn.executemany(
         """
         INSERT INTO invoice (id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net,
                              tax, gross, issued_on, due_on, settled_on, version, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
         """,
-        *(i.id, i.flow_id, i.number, i.state, i.order_id, i.delivery_id, i.cause, i.cause_id, i.customer.model_dump(mode="json")),
-        *([line.model_dump(mode="json") for line in i.lines], [tax.model_dump(mode="json") for tax in i.taxes]),
-        *(i.gross.currency, i.net.amount, i.tax.amount, i.gross.amount, i.issued_on, i.due_on, i.settled_on),
-        *(i.version, i.created_at, i.updated_at),
+        [
+            (
+                *(
+                    i.id,
+                    i.flow_id,
+                    i.number,
+                    i.state,
+                    i.order_id,
+                    i.delivery_id,
+                    i.cause,
+                    i.cause_id,
+                    i.customer.model_dump(mode="json"),
+                ),
+                *([line.model_dump(mode="json") for line in i.lines], [tax.model_dump(mode="json") for tax in i.taxes]),
+                *(i.gross.currency, i.net.amount, i.tax.amount, i.gross.amount, i.issued_on, i.due_on, i.settled_on),
+                *(i.version, i.created_at, i.updated_at),
+            )
+            for i in made
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """SQL of the ledger, and of what is read from dated facts: trial balance and ageing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -26,29 +27,41 @@ class Origin:
     reverses: UUID | None = None
 
 
-async def insert_booking(conn: Connection, entry_id: UUID, entry: Entry, now: datetime, of: Origin) -> None:
-    """A double entry with its lines; the database refuses at commit what does not balance.
+async def insert_bookings(conn: Connection, booked: Sequence[tuple[UUID, Entry, Origin]], now: datetime) -> None:
+    """Double entries with their lines, by their ids; the database refuses at commit what does not balance.
 
     What the program books counts for its day and is in the books of the first open one; what is made by hand was told where it goes.
     """
+    lines = [(entry_id, position, posting) for entry_id, entry, _ in booked for position, posting in enumerate(entry.postings, 1)]
     await conn.execute(
         """
-        WITH head AS (
+        WITH told AS (
+            SELECT t.id, t.day, t.kind, t.flow_id, t.invoice_id, t.payment_id, t.credit_id, t.made_by, t.reason, t.reverses, t.lines
+            FROM unnest($1::uuid[], $2::date[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
+                        $10::uuid[], $11::int[])
+                 AS t (id, day, kind, flow_id, invoice_id, payment_id, credit_id, made_by, reason, reverses, lines)),
+        opened AS MATERIALIZED (
+            SELECT d.day, first_open_day(d.day) AS open FROM (SELECT DISTINCT day FROM told WHERE made_by IS NULL) AS d),
+        head AS (
             INSERT INTO ledger_entry (id, booked_on, occurred_on, kind, flow_id, invoice_id, payment_id, credit_id, created_at, made_by,
                                       reason, reverses, lines)
-            VALUES ($1, CASE WHEN $9::text IS NULL THEN first_open_day($2) ELSE $2 END, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                    cardinality($12::text[])))
+            SELECT t.id, CASE WHEN t.made_by IS NULL THEN o.open ELSE t.day END, t.day, t.kind, t.flow_id, t.invoice_id, t.payment_id,
+                   t.credit_id, $12, t.made_by, t.reason, t.reverses, t.lines
+            FROM told t LEFT JOIN opened o ON o.day = t.day)
         INSERT INTO ledger_line (entry_id, position, account, currency, debit, credit)
-        SELECT $1, line.position, line.account, line.currency, line.debit, line.credit
-        FROM unnest($12::text[], $13::text[], $14::numeric[], $15::numeric[])
-             WITH ORDINALITY AS line (account, currency, debit, credit, position)
+        SELECT line.entry_id, line.position, line.account, line.currency, line.debit, line.credit
+        FROM unnest($13::uuid[], $14::int[], $15::text[], $16::text[], $17::numeric[], $18::numeric[])
+             AS line (entry_id, position, account, currency, debit, credit)
         """,
-        *(entry_id, entry.booked_on, entry.kind, of.flow_id, of.invoice_id, of.payment_id, of.credit_id, now),
-        *(of.made_by, of.reason, of.reverses),
-        [posting.account for posting in entry.postings],
-        [posting.debit.currency for posting in entry.postings],
-        [posting.debit.amount for posting in entry.postings],
-        [posting.credit.amount for posting in entry.postings],
+        *([each[0] for each in booked], [entry.booked_on for _, entry, _ in booked], [entry.kind for _, entry, _ in booked]),
+        *([of.flow_id for *_, of in booked], [of.invoice_id for *_, of in booked], [of.payment_id for *_, of in booked]),
+        *([of.credit_id for *_, of in booked], [of.made_by for *_, of in booked], [of.reason for *_, of in booked]),
+        *([of.reverses for *_, of in booked], [len(entry.postings) for _, entry, _ in booked], now),
+        *([entry_id for entry_id, _, _ in lines], [position for _, position, _ in lines]),
+        [posting.account for *_, posting in lines],
+        [posting.debit.currency for *_, posting in lines],
+        [posting.debit.amount for *_, posting in lines],
+        [posting.credit.amount for *_, posting in lines],
     )
 
 

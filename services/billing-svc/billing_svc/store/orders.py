@@ -1,6 +1,7 @@
 """SQL of what billing knows of orders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +11,15 @@ from ltc_contracts.events import DeliveryHandedOver, DeliveryReturned, OrderCanc
 from billing_svc.domain.billed_order import BilledOrder, Fact, cause_of
 from billing_svc.domain.subscription_end import GivenBack
 
+
+@dataclass(frozen=True, slots=True)
+class KnownHandover:
+    """`invoiced`: by itself, or in the invoice of a whole delivery. `facts`: something else was told of its order."""
+
+    invoiced: bool
+    facts: bool
+
+
 _FACTS: dict[str, type[Fact]] = {
     each.TOPIC: each for each in (OrderChanged, DeliveryReturned, DeliveryHandedOver, OrderCancelled, GivenBack)
 }
@@ -17,14 +27,37 @@ _FACTS: dict[str, type[Fact]] = {
 
 async def lock_order(conn: Connection, order_id: UUID, now: datetime) -> None:
     """Locked until the transaction ends, known or not: whatever is invoiced or credited of an order is decided one after the other."""
+    await lock_orders(conn, [order_id], now)
+
+
+async def lock_orders(conn: Connection, order_ids: Iterable[UUID], now: datetime) -> None:
+    """The same for several, in the order of their ids."""
     await conn.execute(
         """
-        INSERT INTO billed_order (order_id, created_at) VALUES ($1, $2)
+        INSERT INTO billed_order (order_id, created_at) SELECT t.order_id, $2 FROM unnest($1::uuid[]) AS t (order_id)
         ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id
         """,
-        order_id,
+        sorted(set(order_ids)),
         now,
     )
+
+
+async def get_known_of_handovers(conn: Connection, handovers: Sequence[DeliveryHandedOver]) -> dict[UUID, KnownHandover]:
+    """What is known of each by the time its order is locked, by hand-over."""
+    rows = await conn.fetch(
+        """
+        SELECT t.handover_id,
+               EXISTS (SELECT 1 FROM invoice i WHERE i.cause_id = t.handover_id)
+               OR EXISTS (SELECT 1 FROM invoice i WHERE i.delivery_id = t.delivery_id AND i.cause = 'delivery') AS invoiced,
+               EXISTS (SELECT 1 FROM order_fact f WHERE f.order_id = t.order_id)
+               OR EXISTS (SELECT 1 FROM billed_order b WHERE b.order_id = t.order_id AND b.confirmed IS NOT NULL) AS facts
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t (handover_id, delivery_id, order_id)
+        """,
+        [each.handover_id for each in handovers],
+        [each.delivery_id for each in handovers],
+        [each.order_id for each in handovers],
+    )
+    return {row["handover_id"]: KnownHandover(row["invoiced"], row["facts"]) for row in rows}
 
 
 async def save_confirmed(conn: Connection, event: OrderConfirmed, flow_id: UUID | None) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ltc_chassis.ids import new_id
-from ltc_chassis.testing import Deliver, Emitted
+from ltc_chassis.testing import Deliver, Emitted, record_of
 from ltc_contracts.errors import Invalid
 from ltc_contracts.examples import example
 from ltc_contracts.money import Money
@@ -106,3 +106,38 @@ async def test_a_writer_that_tells_the_whole_after_parts_doubles_nothing(deliver
     late = handed_over(part(whole, "1"), order_id=whole_first.order_id, delivery_id=whole_first.delivery_id)
     assert await deliver(consumers, late, flow_id=flow) == "processed"
     assert len(await issued(emitted)) == 3
+
+
+async def test_hand_overs_of_a_batch_are_invoiced_together_each_once_and_as_its_own_cause(
+    deliver: Deliver, emitted: Emissions, client: httpx.AsyncClient
+) -> None:
+    whole = line("10.00", "4", "0", "20")
+    first = handed_over(part(whole, "1"))
+    second = handed_over(part(whole, "3", "1"), order_id=first.order_id, delivery_id=first.delivery_id, number=2)
+    other, prepaid = handed_over(part(line("7.50", "1"), "1")), handed_over(part(line(), "2"), invoicing="on_confirmation")
+    told_whole = completed(line("5.00", "1"))
+    await deliver(consumers, told_whole, flow_id=new_id())
+    known = handed_over(part(line("5.00", "1"), "1"), order_id=told_whole.order_id, delivery_id=told_whole.delivery_id)
+    flow = new_id()
+    records = [record_of(each, flow_id=new_id()) for each in (other, prepaid, known)]
+    # Both parts come on one flow, the second of them twice; the first of all once more on a flow of its own.
+    records[1:1] = [record_of(each, flow_id=flow) for each in (first, second, second)]
+    await deliver.records(consumers, [*records, record_of(other, flow_id=new_id())])
+    made = [each for each in await emitted() if each.topic == "invoice.issued"][1:]
+    assert [each.event.handover_id for each in made] == [other.handover_id, first.handover_id, second.handover_id]
+    assert [each.event.number for each in made] == [f"INV-2026-{count:06d}" for count in (2, 3, 4)]
+    assert [each.headers["ce_causationid"].encode() for each in made] == [dict(records[at].headers)["ce_id"] for at in (0, 1, 2)]
+    assert [each.flow_id for each in made[1:]] == [flow, flow]
+    assert sum((each.event.net.amount for each in made[1:]), Decimal(0)) == whole.net.amount
+    assert (await client.get("/v1/ledger/audit")).json()["clean"]
+
+
+async def test_a_hand_over_that_is_wrong_keeps_no_other_of_its_batch_from_being_invoiced(
+    deliver: Deliver, emitted: Emissions
+) -> None:
+    good = [handed_over(part(line(), "2")) for _ in range(2)]
+    wrong = handed_over(part(line(), "2"), net=Money.of("1.00", "EUR"))
+    await deliver.records(consumers, [record_of(each, flow_id=new_id()) for each in (good[0], wrong, good[1])])
+    made = await issued(emitted)
+    assert [each.handover_id for each in made] == [each.handover_id for each in good]
+    assert [each.number for each in made] == ["INV-2026-000001", "INV-2026-000002"]
