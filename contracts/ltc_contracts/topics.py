@@ -48,7 +48,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic("lead", e.CampaignSpendRecorded),
     _topic("lead", e.LeadMerged, "sales"),
     _topic("lead", e.LeadUnmerged, "sales"),
-    _topic("lead", e.PersonErased, "sales", "order"),
+    _topic("lead", e.PersonErased, "sales", "order", "billing"),
     _topic("sales", e.OpportunityOpened, "lead"),
     _topic("sales", e.OpportunityStageChanged),
     _topic("sales", e.OpportunityWon, "lead"),

@@ -14,10 +14,11 @@ from ltc_contracts.events import (
     OrderCancelled,
     OrderChanged,
     OrderConfirmed,
+    PersonErased,
     SubscriptionEnded,
 )
 
-from billing_svc.handlers import invoices, orders
+from billing_svc.handlers import erasure, invoices, orders
 
 consumers = Consumers()
 
@@ -69,3 +70,9 @@ async def delivery_handed_over(tx: Transaction, told: Sequence[Arrived[DeliveryH
 async def delivery_completed(tx: Transaction, event: DeliveryCompleted, envelope: Envelope) -> None:
     """A delivery whose parts were not told is invoiced whole."""
     await invoices.invoice_delivery(tx, event, flow_id=envelope.flow_id)
+
+
+@consumers.on(PersonErased)
+async def person_erased(tx: Transaction, event: PersonErased, _: Envelope) -> None:
+    """A person is forgotten."""
+    await erasure.erase_person(tx, event)

@@ -13,7 +13,6 @@ from ltc_contracts.errors import DomainError, VersionConflict
 
 from billing_svc.domain import matching, review
 from billing_svc.domain.allocation import Policy
-from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.matching import Known, Reason, Signals, Suggestion
 from billing_svc.domain.payment import Method, Payment
 from billing_svc.domain.review import Move, Review
@@ -95,6 +94,8 @@ async def decide(
         payment = await payments.get_payment_for_update(tx.conn, decided.payment_id)
         account = await store.get_account_of(tx.conn, payment.id)
         await _settle(tx, payment, _wanted(decided.suggestion) if move == "accept" else wanted, account, fresh=False)
+        # Without what was said of a person who was erased.
+        return await store.get_review(tx.conn, review_id)
     return decided
 
 
@@ -142,12 +143,8 @@ async def _settle(tx: Transaction, payment: Payment, wanted: Sequence[Wanted], a
     """Apply, and remember for whom this account pays. `fresh`: the payer's word came with the money, so it counts from the receipt."""
     payment, settled = await handlers.apply(tx, payment, wanted, on=payment.received_on if fresh else tx.now.date())
     if account:
-        await store.remember_payer(tx.conn, account, _customers(settled), tx.now)
+        await store.remember_payer(tx.conn, account, {each.customer.customer_id: each.flow_id for each in settled}, tx.now)
     return payment
-
-
-def _customers(settled: Sequence[Invoice]) -> list[UUID]:
-    return [invoice.customer.customer_id for invoice in settled]
 
 
 def _wanted(suggestion: Suggestion) -> list[Wanted]:

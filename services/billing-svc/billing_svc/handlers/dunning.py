@@ -17,9 +17,11 @@ from billing_svc.domain import dunning_letter as letters
 from billing_svc.domain import late_charge as late_charges
 from billing_svc.domain.dunning import Case, Notice, Policy, Promise, Step
 from billing_svc.domain.invoice import Invoice
+from billing_svc.handlers import erasure
 from billing_svc.handlers.dunning_papers import print_letter
 from billing_svc.handlers.journal import issue
 from billing_svc.store import dunning as store
+from billing_svc.store import erasure as erasures
 from billing_svc.store import invoices
 from billing_svc.store import late_charges as charge_store
 from billing_svc.store.dunning import CustomerRule, Known
@@ -34,6 +36,8 @@ async def take_steps(tx: Transaction, *, limit: int) -> int:
     if not due:
         return 0
     locked = await invoices.get_invoices_for_update(tx.conn, due)
+    # Before anything is written about them, so that an erasure and this never wait for each other.
+    await erasures.share_flows(tx.conn, [invoice.flow_id for invoice in locked.values()])
     known = await store.get_known(tx.conn, due)
     policies = {policy.name: policy for policy in await store.list_policies(tx.conn)}
     customers = await store.get_customer_rules(tx.conn, [invoice.customer.customer_id for invoice in locked.values()])
@@ -112,9 +116,12 @@ async def _judge_promise(tx: Transaction, invoice: Invoice, promise: Promise | N
 
 
 async def _write(tx: Transaction, invoice: Invoice, notice: Notice) -> bool:
-    """Mail the letter where an address is known and a mail server is; else it lies ready to be printed."""
+    """Mail the letter where an address is known and a mail server is; else it lies ready to be printed.
+
+    Nor is it mailed to a person who was erased: the claim stays, and what is claimed goes by post.
+    """
     email = invoice.customer.email
-    if not email or not tx.settings.smtp_host or not _is_address(email):
+    if not email or not tx.settings.smtp_host or not _is_address(email) or await erasure.is_erased(tx, invoice.flow_id):
         return False
     name = _CONTROL.sub(" ", invoice.customer.name)[:200]
     subject, text = letters.words(notice, invoice.number, invoice.due_on, name, letters.language_of(invoice.customer.country))
@@ -157,7 +164,7 @@ async def put_customer_rule(tx: Transaction, rule: CustomerRule, *, expected: in
     known = (await store.get_customer_rules(tx.conn, [rule.customer_id])).get(rule.customer_id)
     if (known.version if known else 0) != expected:
         raise VersionConflict(f"how customer {rule.customer_id} is dunned", known.version if known else 0)
-    made = replace(rule, version=expected + 1)
+    made = replace(rule, version=expected + 1, reason=await erasure.said_of_customer(tx, rule.customer_id, rule.reason))
     await store.insert_customer_rule(tx.conn, made, by=by, now=tx.now)
     await store.look_again(tx.conn, tx.now.date(), customer_id=rule.customer_id)
     return made
@@ -168,6 +175,7 @@ async def note_promise(tx: Transaction, invoice_id: UUID, *, promised_on: date, 
     invoice = (await invoices.get_invoices_for_update(tx.conn, [invoice_id])).get(invoice_id)
     if invoice is None:
         raise NotFound(f"no invoice {invoice_id}")
+    note = await erasure.said(tx, invoice.flow_id, note)
     made = Promise(id=new_id(), invoice_id=invoice_id, promised_on=promised_on, state="open", note=note, noted_by=by)
     event = rules.promise(invoice, await store.list_promises(tx.conn, invoice_id), made, tx.now.date())
     await store.insert_promise(tx.conn, made, tx.now)

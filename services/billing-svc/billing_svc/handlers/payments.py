@@ -16,8 +16,10 @@ from billing_svc.domain import payment as cash
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.payment import Claim, Method, Payment
 from billing_svc.domain.write_off import is_small_rest
+from billing_svc.handlers import erasure
 from billing_svc.handlers.journal import announce, book
 from billing_svc.handlers.write_offs import write_off_rest
+from billing_svc.store import erasure as erasures
 from billing_svc.store import invoices, payments, write_offs
 from billing_svc.store.cash_application import get_setting
 from billing_svc.store.late_charges import list_charge_ids
@@ -138,6 +140,7 @@ async def _remitted(tx: Transaction, payment: Payment) -> list[Claim]:
 
 
 async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *, on: date) -> tuple[Payment, list[Invoice]]:
+    await erasures.share_flows(tx.conn, [claim.invoice.flow_id for claim in claims])
     payment, settlements = cash.allocate(payment, claims, on=on, now=tx.now)
     settled: list[Invoice] = []
     for made in settlements:
@@ -155,6 +158,7 @@ async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *,
         settled.append(invoice if payment.unapplied.amount else await _without_small_rest(tx, invoice, made.amount))
     if settlements:
         await payments.save_payment(tx.conn, payment)
+        await erasure.forget_payers(tx, settled)
     return payment, settled
 
 

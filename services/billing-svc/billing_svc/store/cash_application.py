@@ -96,13 +96,16 @@ async def get_account_of(conn: Connection, payment_id: UUID) -> str:
     return found or ""
 
 
-async def remember_payer(conn: Connection, account: str, customer_ids: Sequence[UUID], now: datetime) -> None:
+async def remember_payer(conn: Connection, account: str, flows: Mapping[UUID, UUID], now: datetime) -> None:
+    """The account paid an invoice of these customers, on these flows, which are shared; of a person who was erased nothing is learnt."""
     await conn.execute(
         """
-        INSERT INTO payer_account (account, customer_id, times, last_at) SELECT $1, c.id, 1, $3 FROM unnest($2::uuid[]) AS c (id)
-        ON CONFLICT (account, customer_id) DO UPDATE SET times = payer_account.times + 1, last_at = $3
+        INSERT INTO payer_account (account, customer_id, times, last_at)
+        SELECT $1, c.id, 1, $4 FROM unnest($2::uuid[], $3::uuid[]) AS c (id, flow_id)
+        WHERE NOT EXISTS (SELECT FROM erased_flow e WHERE e.flow_id = c.flow_id) ORDER BY c.id
+        ON CONFLICT (account, customer_id) DO UPDATE SET times = payer_account.times + 1, last_at = $4
         """,
-        *(account, sorted(set(customer_ids)), now),
+        *(account, list(flows.keys()), list(flows.values()), now),
     )
 
 
