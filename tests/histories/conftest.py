@@ -15,6 +15,7 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.scratch import Scratch
 from ltc_chassis.testing import Deliver, FakeRecord, KeyPair
+from ltc_chassis.testing_routes import share_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ async def suite(
 
         async def start(app: ModuleType, package: str) -> Service:
             monkeypatch.setenv("LTC_POSTGRES_DSN", await make_dsn(package))
-            made = app.create_app()
+            made = share_routes(app.create_app())
             runtime: Runtime = made.state.runtime
             runtime.clock = runtime.db.clock = clock
             await scratch.open(runtime.db)

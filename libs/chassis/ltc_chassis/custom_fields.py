@@ -4,7 +4,7 @@ A service lists the kinds of records that take such fields, `custom_fields.route
 definitions in the transaction that uses them, so that a new field counts from its commit on.
 """
 
-from collections.abc import Sequence
+import functools
 from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
@@ -99,7 +99,8 @@ async def load(conn: Connection, entity: str) -> list[FieldDef]:
     return [_definition(row) for row in rows]
 
 
-def routes(*, entities: Sequence[str]) -> APIRouter:
+@functools.cache
+def routes(*, entities: tuple[str, ...]) -> APIRouter:
     """`/v1/custom-fields` for these kinds of records; scopes `fields:read` and `fields:configure`."""
     api = router(prefix="/v1/custom-fields", tags=["custom fields"])
 

@@ -3,6 +3,7 @@
 Each service keeps its own, since no service asks another; `routes()` gives the endpoints.
 """
 
+import functools
 import struct
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -128,6 +129,7 @@ def check_logo(logo: bytes) -> None:
         raise Invalid(f"the logo has {width} x {height} pixels; at most {MAX_LOGO_PIXELS} are printed", field="logo")
 
 
+@functools.cache
 def routes() -> APIRouter:
     """GET and PUT /v1/letterhead and its logo, with scopes `letterhead:read` and `letterhead:write`."""
     router = make_router(prefix="/v1/letterhead", tags=["letterhead"])

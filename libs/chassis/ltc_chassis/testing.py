@@ -46,6 +46,7 @@ from ltc_chassis.db import Database
 from ltc_chassis.ids import new_id
 from ltc_chassis.runtime import Runtime
 from ltc_chassis.scratch import Scratch
+from ltc_chassis.testing_routes import share_routes
 from ltc_chassis.timers import Errand, Timer, run_until_idle
 
 Outcome = Literal["processed", "duplicate", "parked"]
@@ -267,7 +268,7 @@ async def app(
     scratch: Scratch,
 ) -> AsyncIterator[FastAPI]:
     """The service's app on its database, without its background loops."""
-    made = make_app()
+    made = share_routes(make_app())
     runtime: Runtime = made.state.runtime
     runtime.clock = runtime.db.clock = clock
     await scratch.open(runtime.db)
