@@ -112,14 +112,32 @@ async def _recounted(tx: Transaction, order: Order) -> Order:
 async def record_unapplication(tx: Transaction, event: PaymentUnapplied, at: datetime) -> None:
     """Money settles an invoice no longer: it was for something else, or what it had settled was credited. As if it went back."""
     order = await orders.get_order_for_update(tx.conn, event.order_id)
-    await _claim_again(tx, event.invoice_id, event.order_id, event.unapplication_id, event.amount, at)
+    await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=event.order_id,
+        customer_id=None,
+        kind="refunded",
+        fact_id=event.unapplication_id,
+        amount=event.amount,
+        told_at=at,
+    )
     if order is not None:
         await save(tx, order, (await _recounted(tx, order), []))
 
 
 async def record_recovery(tx: Transaction, event: InvoiceRecovered, at: datetime) -> None:
-    """What was given up is claimed again; what takes it is told next."""
-    await _claim_again(tx, event.invoice_id, event.order_id, event.recovery_id, event.amount, at)
+    """What was given up is claimed again; what takes it is told next. So much less is given up, which is no money that went back."""
+    await credit.add_to_receivable(
+        tx.conn,
+        invoice_id=event.invoice_id,
+        order_id=event.order_id,
+        customer_id=None,
+        kind="credited",
+        fact_id=event.recovery_id,
+        amount=-event.amount,
+        told_at=at,
+    )
 
 
 async def record_write_off(tx: Transaction, event: InvoiceWrittenOff, at: datetime) -> None:
@@ -156,19 +174,6 @@ async def record_void(tx: Transaction, event: InvoiceVoided, at: datetime) -> No
     order = await known_order_for_update(tx, event.order_id)
     if await orders.insert_paid_invoice(tx.conn, order.id, event.invoice_id, nothing, event.voided_on):
         await save(tx, order, fulfilment.settle(order, nothing, tx.now, at))
-
-
-async def _claim_again(tx: Transaction, invoice_id: UUID, order_id: UUID, fact_id: UUID, amount: Money, at: datetime) -> None:
-    await credit.add_to_receivable(
-        tx.conn,
-        invoice_id=invoice_id,
-        order_id=order_id,
-        customer_id=None,
-        kind="refunded",
-        fact_id=fact_id,
-        amount=amount,
-        told_at=at,
-    )
 
 
 async def agree(

@@ -48,11 +48,14 @@ async def insert_paid_invoice(conn: Connection, order_id: UUID, invoice_id: UUID
 async def get_collected(conn: Connection, order_id: UUID, currency: str) -> Money:
     """What the paid invoices of an order brought: what each claimed, less what is credited of it, and what is open of it by a refund.
 
-    A credit note that was told with the payment is in what was paid already; an invoice may be told after it was paid.
+    A credit note that was told with the payment is in what was paid already; an invoice may be told after it was paid. What was given
+    up then, and came after all (`credited` below zero), is money since.
     """
     amount = await conn.fetchval(
         """
-        SELECT coalesce(sum(greatest(0, least(p.gross_amount, CASE WHEN r.issued > 0 THEN r.issued - r.credited ELSE p.gross_amount END)
+        SELECT coalesce(sum(greatest(0, least(p.gross_amount + (SELECT coalesce(-sum(e.amount), 0) FROM receivable_entry e
+                                                               WHERE e.invoice_id = p.invoice_id AND e.kind = 'credited' AND e.amount < 0),
+                                             CASE WHEN r.issued > 0 THEN r.issued - r.credited ELSE p.gross_amount END)
                                         - CASE WHEN r.refunded > 0 THEN greatest(r.open, 0) ELSE 0 END)), 0)
         FROM paid_invoice p LEFT JOIN receivable r USING (invoice_id) WHERE p.order_id = $1
         """,

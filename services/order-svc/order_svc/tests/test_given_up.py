@@ -125,3 +125,36 @@ async def test_nobody_waits_for_the_order_of_what_is_claimed_for_being_late(deli
         ),
     ):
         assert await deliver(consumers, event) == "processed", event.TOPIC
+
+
+async def test_money_that_comes_after_it_was_given_up_is_collected(deliver: Deliver, client: httpx.AsyncClient) -> None:
+    made = await check_out(client)
+    order = order_id(made)
+    invoice = issued(order)
+    given_up = moved(
+        *(e.InvoiceWrittenOff, "write_off_id", order, invoice.invoice_id, str(invoice.gross.amount)),
+        cause="bad_debt",
+        tax=eur("0.00"),
+        open_after=eur("0.00"),
+        reason="x",
+        written_off_on=DAY,
+    )
+    paid = e.InvoicePaid(
+        invoice_id=invoice.invoice_id,
+        number=invoice.number,
+        order_id=order,
+        gross=invoice.gross,
+        due_on=DAY,
+        paid_on=DAY,
+        on_time=True,
+        written_off=invoice.gross,
+    )
+    again = moved(
+        *(e.InvoiceRecovered, "recovery_id", order, invoice.invoice_id, "300.00"),
+        cause="payment",
+        tax=eur("0.00"),
+        recovered_on=DAY,
+    )
+    for fact in (invoice, given_up, paid, again, again, allocated(order, invoice.invoice_id, "300.00")):
+        assert await deliver(consumers, fact) == "processed"
+    assert (await read(client, made))["collected"] == {"amount": "300.00", "currency": "EUR"}
