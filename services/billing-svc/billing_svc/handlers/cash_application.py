@@ -17,7 +17,9 @@ from billing_svc.domain.matching import Known, Reason, Signals, Suggestion
 from billing_svc.domain.payment import Method, Payment
 from billing_svc.domain.review import Move, Review
 from billing_svc.handlers import payments as handlers
+from billing_svc.handlers import refunds
 from billing_svc.handlers.payments import Wanted
+from billing_svc.handlers.refunds import Execution
 from billing_svc.store import cash_application as store
 from billing_svc.store import invoices, payments
 from billing_svc.store.cash_application import CashSetting, DueItem
@@ -110,15 +112,10 @@ async def change_setting(tx: Transaction, setting: CashSetting) -> CashSetting:
 async def _apply(tx: Transaction, item: DueItem, setting: CashSetting) -> None:
     if item.signals.amount.amount == 0:
         await store.save_item(tx.conn, item.id, "settled")
+    elif not item.credit and (item.return_reason or item.reversal):
+        await _undo(tx, item)
     elif not item.credit:
-        reason = (
-            f"returned: {item.return_reason}"
-            if item.return_reason
-            else "a payment was undone"
-            if item.reversal
-            else "money went out"
-        )
-        await _wait(tx, item, Reason("debit", reason))
+        await _wait(tx, item, Reason("debit", "money went out"))
     elif item.reversal or item.return_reason:
         await _wait(tx, item, Reason("returned", "money of ours came back: it pays no invoice"))
     elif not item.detailed:
@@ -131,6 +128,30 @@ async def _apply(tx: Transaction, item: DueItem, setting: CashSetting) -> None:
             await _wait(tx, item, Reason("refused", error.reason))
         else:
             await store.save_item(tx.conn, item.id, "applied")
+
+
+async def _undo(tx: Transaction, item: DueItem) -> None:
+    """The bank takes a payment back: what it settled is claimed again. Where it is not certain which one, a person says so."""
+    why = f"returned: {item.return_reason}" if item.return_reason else "a payment was undone"
+    found = await store.list_returned_payments(tx.conn, item.id)
+    if len(found) != 1:
+        await _wait(
+            tx, item, Reason("debit", f"{why}; {'several payments' if found else 'no payment that is here'} can be meant")
+        )
+        return
+    payment = await payments.get_payment_for_update(tx.conn, found[0])
+    on = min(max(item.booked_on, payment.received_on), tx.now.date())
+    try:
+        async with tx.savepoint():
+            await refunds.give_back(tx, payment.id, payment.amount, Execution(f"bank {item.id}", on), reason=why, by="bank")
+    except DomainError as error:
+        await _wait(tx, item, Reason("refused", f"{why}; {error.reason}"))
+        return
+    kept = item.signals.amount - payment.amount
+    if kept.amount:
+        await _wait(tx, item, Reason("charges", f"{why}; the payment is undone, the bank's charges of {kept} are to be booked"))
+    else:
+        await store.save_item(tx.conn, item.id, "applied")
 
 
 async def _wait(tx: Transaction, item: DueItem, reason: Reason) -> None:

@@ -137,25 +137,14 @@ async def _declined(tx: Transaction, event: ProviderEvent, declined: Declined) -
 
 
 async def _gone_back(tx: Transaction, event: ProviderEvent, payment_id: UUID, in_all: Money) -> ProviderEvent:
-    """Refund what is not refunded here yet: providers tell how much it is in all. Credit on account first, then what it settled last."""
+    """Refund what is not refunded here yet: providers tell how much it is in all."""
     payment = await payments.get_payment_for_update(tx.conn, payment_id)
     missing = in_all - payment.refunded
     if missing.amount <= 0:
         return replace(event, state="known")
-    settled = (await payments.list_allocations(tx.conn, [payment_id])).get(payment_id, [])
-    parts: list[tuple[UUID | None, Money]] = [(None, payment.unapplied)]
-    parts += [(each.invoice_id, each.amount) for each in reversed(settled)]
-    for number, (invoice_id, there) in enumerate(parts):
-        amount = min(missing, there, key=lambda money: money.amount)
-        if amount.amount <= 0:
-            continue
-        missing = missing - amount
-        # One transfer, which may refund what settled several invoices.
-        executed = Execution(f"{event.provider} {event.event_id}" + (f" {number}" if number else ""), None)
-        who: dict[str, str] = {"reason": event.reason or event.type, "by": f"provider {event.provider}"}
-        await refunds.request_refund(tx, payment_id, amount=amount, invoice_id=invoice_id, executed=executed, **who)
-    if missing.amount:
-        raise Invalid(f"{missing} more went back than came")
+    executed = Execution(f"{event.provider} {event.event_id}", None)
+    who = {"reason": event.reason or event.type, "by": f"provider {event.provider}"}
+    await refunds.give_back(tx, payment_id, missing, executed, **who)
     return replace(event, state="taken")
 
 

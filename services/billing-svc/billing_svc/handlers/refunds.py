@@ -1,12 +1,12 @@
 """Money that goes back. Lock order: the payment, then the invoice that it settled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 from ltc_chassis.db import Transaction
 from ltc_chassis.ids import new_id
-from ltc_contracts.errors import DomainError
+from ltc_contracts.errors import DomainError, Invalid
 from ltc_contracts.money import Money
 
 from billing_svc.domain import refund as rules
@@ -52,6 +52,26 @@ async def request_refund(
     if executed is None:
         return refund
     return await _execute(tx, refund, executed, by=by, earliest=payment.received_on, settled=invoice)
+
+
+async def give_back(tx: Transaction, payment_id: UUID, amount: Money, executed: Execution, *, reason: str, by: str) -> None:
+    """So much of a payment went back, whoever sent it: credit on account first, then what it settled last. The payment is locked.
+
+    One transfer may refund what settled several invoices. Raises `Invalid` for more than what is left of the payment.
+    """
+    payment = await payments.get_payment(tx.conn, payment_id)
+    settled = (await payments.list_allocations(tx.conn, [payment_id])).get(payment_id, [])
+    parts: list[tuple[UUID | None, Money]] = [(None, payment.unapplied)]
+    parts += [(each.invoice_id, each.amount) for each in reversed(settled)]
+    for number, (invoice_id, there) in enumerate(parts):
+        part = min(amount, there, key=lambda money: money.amount)
+        if part.amount <= 0:
+            continue
+        amount = amount - part
+        under = replace(executed, reference=executed.reference + (f" {number}" if number else ""))
+        await request_refund(tx, payment_id, amount=part, invoice_id=invoice_id, executed=under, reason=reason, by=by)
+    if amount.amount:
+        raise Invalid(f"{amount} more went back than came")
 
 
 async def execute_refund(tx: Transaction, refund_id: UUID, executed: Execution, *, by: str) -> Refund:

@@ -90,6 +90,27 @@ async def insert_origin(conn: Connection, payment_id: UUID, item_id: UUID | None
     )
 
 
+async def list_returned_payments(conn: Connection, item_id: UUID) -> list[UUID]:
+    """The payments, two at most, that an item takes back: of the same account of ours and end-to-end id, and of that amount, or of what is
+    left of it without the bank's charges; none of it refunded yet. Banks tell either the payer's account with a return or ours.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT p.id
+        FROM bank_item i JOIN bank_entry e ON e.id = i.entry_id
+             JOIN payment_origin o ON o.end_to_end_id = i.end_to_end_id AND o.end_to_end_id <> ''
+             JOIN bank_item came ON came.id = o.item_id AND came.booked_on <= i.booked_on
+             JOIN bank_entry told ON told.id = came.entry_id AND told.account = e.account
+             JOIN payment p ON p.id = o.payment_id
+        WHERE i.id = $1 AND p.currency = i.currency AND p.amount IN (i.amount, i.amount - coalesce(i.charges, 0)) AND p.refunded = 0
+          AND (i.party_account IN ('', o.party_account, e.account) OR o.party_account = '')
+        LIMIT 2
+        """,
+        item_id,
+    )
+    return [row["id"] for row in rows]
+
+
 async def get_account_of(conn: Connection, payment_id: UUID) -> str:
     """The account a payment came from; empty when it is not known."""
     found: str | None = await conn.fetchval("SELECT party_account FROM payment_origin WHERE payment_id = $1", payment_id)

@@ -9,7 +9,7 @@ from ltc_chassis.ids import new_id
 from ltc_chassis.testing import Deliver, Emitted
 
 from billing_svc.consumers import consumers
-from billing_svc.tests.bank import OTHER, SLICES, Ntry, Run, camt, entries_of, send
+from billing_svc.tests.bank import ACCOUNT, OTHER, SLICES, Ntry, Run, camt, entries_of, send
 from billing_svc.tests.builders import CUSTOMER, completed, line
 from billing_svc.tests.test_disputes import eur
 
@@ -204,3 +204,64 @@ async def test_a_rest_within_the_tolerance_is_written_off_and_is_no_difference_o
     assert (topics.count("invoice.written_off"), topics.count("invoice.recovered"), topics.count("invoice.paid")) == (3, 1, 3)
     assert (await client.get("/v1/ledger/audit")).json()["clean"]
     await balanced(client)
+
+
+async def test_a_returned_debit_undoes_the_payment_that_it_returns_once_and_charges_are_left_to_a_person(
+    client: httpx.AsyncClient, run_timer: Run, issue: Callable[..., Awaitable[Json]], emitted: Emissions
+) -> None:
+    one, two = await issue("100.00"), await issue("50.00")
+    # More than it settles: the rest is credit on account, and goes back as well.
+    came = Ntry("110.00", structured=one["payment_reference"], end_to_end="E-1", iban=OTHER)
+    also = Ntry("50.00", structured=two["payment_reference"], end_to_end="E-2", iban=OTHER)
+    await receive(client, run_timer, came, also)
+    assert [await open_of(client, each) for each in (one, two)] == ["0.00", "0.00"]
+    back = "<RtrInf><Rsn><Cd>MD06</Cd></Rsn></RtrInf>"
+    fee = f'<Chrgs><Rcrd><Amt Ccy="EUR">3.50</Amt></Rcrd></Chrgs>{back}'
+    returned = [
+        Ntry("110.00", credit=False, end_to_end="E-1", told=back),
+        # Banks tell our own account with it as well.
+        Ntry("53.50", credit=False, end_to_end="E-2", told=fee, iban=ACCOUNT),
+    ]
+    found = await receive(client, run_timer, *returned, ref="S-2", opening="160.00")
+    assert [await open_of(client, each) for each in (one, two)] == ["100.00", "50.00"]
+    assert [item["state"] for entry in await entries_of(client, found) for item in entry["items"]] == ["applied", "waiting"]
+    [charges] = await waiting(client)
+    assert (charges["reasons"][0]["code"], "3.50" in charges["reasons"][0]["text"]) == ("charges", True)
+    refunded = [each.event for each in await emitted() if each.topic == "payment.refunded"]
+    assert [(str(each.amount.amount), each.number, each.reason) for each in refunded] == [
+        ("10.00", None, "returned: MD06"),
+        ("100.00", one["number"], "returned: MD06"),
+        ("50.00", two["number"], "returned: MD06"),
+    ]
+    payments = (await client.get("/v1/payments")).json()["items"]
+    assert all(each["refunded"] == each["amount"] and each["unapplied"]["amount"] == "0.00" for each in payments)
+    # The next one of the same words returns nothing that is here: it was returned already.
+    await receive(
+        client, run_timer, Ntry("110.00", credit=False, end_to_end="E-1", told=back, day="2026-01-02"), ref="S-3", opening="0.00"
+    )
+    assert [each["reasons"][0]["code"] for each in await waiting(client)] == ["charges", "debit"]
+    assert len([each for each in await emitted() if each.topic == "payment.refunded"]) == 3
+    await balanced(client)
+    assert (await client.get("/v1/ledger/audit")).json()["clean"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "iban", "end_to_end", "said"),
+    [
+        ("20.00", OTHER, "E-1", "no payment"),
+        ("40.00", "DE02120300000000202051", "E-1", "no payment"),
+        ("40.00", OTHER, "", "no payment"),
+        ("30.00", OTHER, "E-2", "several payments"),
+    ],
+)
+async def test_a_return_of_which_it_is_not_certain_what_it_returns_waits_for_a_person(
+    client: httpx.AsyncClient, run_timer: Run, amount: str, iban: str, end_to_end: str, said: str
+) -> None:
+    told = [Ntry(each, end_to_end=name, iban=OTHER) for each, name in (("40.00", "E-1"), ("30.00", "E-2"), ("30.00", "E-2"))]
+    await receive(client, run_timer, *told)
+    returned = Ntry(amount, credit=False, end_to_end=end_to_end, iban=iban, reversal=True)
+    await receive(client, run_timer, returned, ref="S-2", opening="100.00")
+    last = (await waiting(client))[-1]
+    assert last["reasons"][0]["code"] == "debit"
+    assert said in last["reasons"][0]["text"]
+    assert all(each["refunded"]["amount"] == "0.00" for each in (await client.get("/v1/payments")).json()["items"])
