@@ -24,7 +24,8 @@ from bench.load import Connection, each, post
 from bench.report import Row, percentile
 from bench.rig import serve
 
-_CONNECTIONS = 16
+# A shop that is busy has many buyers at once; each connection is one that buys again as soon as it is answered.
+_CONNECTIONS = 64
 _WRITERS = 10
 _WARM_S, _BARE_S = 5.0, 5.0
 _TAIL_S = 120.0
