@@ -25,7 +25,9 @@ consumers = Consumers()
 
 @consumers.on(OrderConfirmed)
 async def order_confirmed(tx: Transaction, event: OrderConfirmed, envelope: Envelope) -> None:
-    """A prepaid order is invoiced."""
+    """A prepaid order is invoiced; what goes on from another journey is the same person's."""
+    if envelope.flow_id is not None and envelope.parent_flow_id is not None:
+        await erasure.follow(tx, envelope.flow_id, envelope.parent_flow_id)
     await orders.record_confirmation(tx, event, flow_id=envelope.flow_id)
 
 

@@ -15,6 +15,7 @@ from billing_svc.domain import invoice as documents
 from billing_svc.domain.document_print import Language, language_for, printable_draft
 from billing_svc.domain.draft import Content, Draft
 from billing_svc.domain.invoice import Invoice
+from billing_svc.handlers import erasure
 from billing_svc.handlers.documents import PACKAGE, head_of
 from billing_svc.handlers.journal import issue
 from billing_svc.store import drafts
@@ -51,6 +52,8 @@ async def finalise_draft(tx: Transaction, draft_id: UUID, *, version: int, by: s
     invoice = await issue(tx, rules.occasion_of(draft, tx.now.date()), None, parent=draft.parent_flow_id)
     if invoice is None:
         raise WrongTransition(f"draft {draft_id}", "invoiced", "finalise")
+    if draft.parent_flow_id is not None:
+        await erasure.follow(tx, invoice.flow_id, draft.parent_flow_id)
     await drafts.save_draft(tx.conn, replace(final, invoice_id=invoice.id))
     return invoice
 

@@ -32,12 +32,24 @@ async def erase_person(tx: Transaction, event: PersonErased) -> None:
         return
     # In this order: who changes a rule looks at invoices then, and who looks at invoices shares their flows.
     await dunning.lock_rules(tx.conn)
-    flows = await erasure.list_journeys(tx.conn, event.flow_ids)
+    await erasure.lock_flows(tx.conn, event.flow_ids)
+    await _forget(tx, await erasure.list_journeys(tx.conn, event.flow_ids), event.lead_ids)
+
+
+async def follow(tx: Transaction, flow_id: UUID, parent_flow_id: UUID) -> None:
+    """A journey that goes on from another is the same person's: an order of a subscription, an invoice by hand."""
+    await erasure.share_flows(tx.conn, [parent_flow_id])
+    await erasure.insert_journey(tx.conn, flow_id, parent_flow_id)
+    if await erasure.list_erased(tx.conn, [parent_flow_id]):
+        await _forget(tx, await erasure.list_journeys(tx.conn, [flow_id]), ())
+
+
+async def _forget(tx: Transaction, flows: Sequence[UUID], lead_ids: Sequence[UUID]) -> None:
     await erasure.lock_flows(tx.conn, flows)
     await erasure.insert_erased_flows(tx.conn, flows, tx.now)
     found = await erasure.get_traces(tx.conn, flows)
     who = Who(
-        leads=[*event.lead_ids, *found.ids],
+        leads=[*lead_ids, *found.ids],
         flows=flows,
         emails=[each for each in found.emails if len(each) >= _SHORTEST],
     )

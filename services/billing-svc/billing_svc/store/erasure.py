@@ -65,13 +65,24 @@ async def lock_flows(conn: Connection, flow_ids: Sequence[UUID]) -> None:
     )
 
 
+async def insert_journey(conn: Connection, flow_id: UUID, parent_flow_id: UUID) -> None:
+    """The one goes on from the other; the first that is told counts."""
+    await conn.execute(
+        "INSERT INTO journey (flow_id, parent_flow_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", flow_id, parent_flow_id
+    )
+
+
 async def list_journeys(conn: Connection, flow_ids: Sequence[UUID]) -> list[UUID]:
-    """These flows, and those of invoices by hand that belong beside them."""
+    """These flows, and all that go on from them."""
     rows = await conn.fetch(
-        "SELECT i.flow_id FROM invoice_draft d JOIN invoice i ON i.id = d.invoice_id WHERE d.parent_flow_id = ANY($1::uuid[])",
+        """
+        WITH RECURSIVE own AS (
+            SELECT unnest($1::uuid[]) AS flow_id UNION SELECT j.flow_id FROM own JOIN journey j ON j.parent_flow_id = own.flow_id)
+        SELECT flow_id FROM own ORDER BY flow_id
+        """,
         list(flow_ids),
     )
-    return sorted({*flow_ids, *(row["flow_id"] for row in rows)})
+    return [row["flow_id"] for row in rows]
 
 
 async def list_flows_of_address(conn: Connection, email: str) -> list[UUID]:

@@ -110,6 +110,7 @@ TABLES: Mapping[str, Table] = {
         personal={"customer": keep("it is the customer of the document that it becomes, or became")},
     ),
     "invoice_sending": Table(plain="id invoice_id channel sent_on created_at", staff="told_by"),
+    "journey": Table(plain="flow_id parent_flow_id"),
     "journal_export": Table(plain="id number month country entries created_at", staff="made_by"),
     "journal_export_entry": Table(plain="export_id position entry_id"),
     "late_charge": Table(plain="invoice_id about step_id nature"),
@@ -163,7 +164,10 @@ TABLES: Mapping[str, Table] = {
     "payment_origin": Table(
         rows=f"t.payment_id IN {_PAYMENTS}",
         plain="payment_id item_id",
-        personal=dict.fromkeys(("party", "party_account", "end_to_end_id"), replace("''")),
+        personal={
+            **dict.fromkeys(("party", "party_account"), replace("''")),
+            "end_to_end_id": keep("by it a bank names the payment that it takes back"),
+        },
     ),
     "payment_provider": Table(plain="code secret tolerance_s active version changed_at", staff="changed_by"),
     "period_change": Table(plain="seq month state_before state reason created_at", staff="made_by"),

@@ -11,7 +11,7 @@ from ltc_chassis.clock import FixedClock
 from ltc_chassis.db import Database, Transaction
 from ltc_chassis.ids import new_id
 from ltc_chassis.personal import unnamed
-from ltc_chassis.testing import Deliver
+from ltc_chassis.testing import Deliver, record_of
 from ltc_chassis.testing_mail import MailServer
 from ltc_contracts.events import Customer, PersonErased
 
@@ -20,7 +20,7 @@ from billing_svc.handlers import dunning, erasure
 from billing_svc.store.dunning import CustomerRule
 from billing_svc.store.personal import TABLES
 from billing_svc.tests.bank import SLICES, Ntry, Run, camt, send
-from billing_svc.tests.builders import completed, line
+from billing_svc.tests.builders import completed, confirmed, line
 from billing_svc.tests.telling import Json, balances, tell
 from billing_svc.timers import TIMERS
 
@@ -158,6 +158,34 @@ async def test_nothing_about_a_person_is_noted_learnt_or_mailed_after_the_erasur
     assert await traces(db, "secret") == sorted([*KEPT, "idempotency_key.body"])
     [step] = (await client.get("/v1/dunning/steps", params={"invoice_id": late["id"]})).json()["items"]
     assert (step["letter"], step["mailed"], await send_mails(), mail_server.received) == (True, False, 0, [])
+
+
+@pytest.mark.parametrize("told_first", ["the journey", "the invoice", "the erasure"])
+async def test_an_order_that_a_subscription_of_the_person_makes_is_the_persons_too(
+    told_first: str, deliver: Deliver, client: httpx.AsyncClient, db: Database
+) -> None:
+    parent, flow, draft = new_id(), new_id(), {"sku": "FEE", "description": "Fee", "quantity": "1", "unit_price": "10.00"}
+    goes_on = record_of(
+        confirmed(line(), invoicing="on_delivery"), flow_id=flow, extra_headers=[("ce_parentflowid", str(parent).encode())]
+    )
+    if told_first == "the erasure":
+        await deliver(consumers, erasing(parent))
+    if told_first == "the journey":
+        await deliver.records(consumers, [goes_on])
+    invoice = await invoice_of(deliver, client, "secret", flow)
+    await noted(client, invoice, "secret")
+    if told_first != "the journey":
+        await deliver.records(consumers, [goes_on])
+    if told_first != "the erasure":
+        await deliver(consumers, erasing(parent))
+    who = {"customer_id": invoice["customer_id"], "name": "secret", "country": "DE"}
+    asked = {"customer": who, "currency": "EUR", "lines": [{**draft, "tax_rate": "19"}], "parent_flow_id": str(flow)}
+    made = await ok(client, "POST", "/v1/invoice-drafts", asked)
+    by_hand = await ok(client, "POST", f"/v1/invoice-drafts/{made['id']}/finalise", {"version": made["version"]})
+    promise = {"promised_on": "2026-02-20", "note": "secret promised"}
+    assert (await ok(client, "POST", f"/v1/invoices/{by_hand['id']}/promises", promise))["note"] == "(erased)"
+    found = await traces(db, "secret")
+    assert [each for each in found if each.startswith(("payment_promise", "dunning"))] == []
 
 
 @pytest.mark.parametrize("erasure_first", [False, True])
