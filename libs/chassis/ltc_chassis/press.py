@@ -29,6 +29,10 @@ _LENGTH = struct.Struct(">I")
 _PROBE = b"""#set page(width: 30pt, height: 30pt, margin: 2pt)
 #set text(dir: ltr, size: 20pt)
 #for c in json("characters.json") { page(text(c)) }"""
+_EACH = b"""#set document(title: "x")
+#for c in json("characters.json") { par(text(c)) }"""
+# The last one is in every font.
+_BOXES = ("\ufffd", "\u25a1", "?")
 _NOBODY_HAS = "\U0010fffe"
 _MOST_PROBED = 2000
 _compile: Any = typst.compile  # its stub does not know that it takes several files
@@ -55,9 +59,25 @@ class Press:
     def print(self, files: dict[str, bytes], seconds_since_1970: int, standard: str = "") -> tuple[bytes, str]:
         """The PDF, and the characters of `data.json` that no font here has. The template prints them as boxes and says so.
 
-        `standard` is one that typst knows, such as "a-3b"; none where it is empty.
+        `standard` is one that typst knows, such as "a-3b"; none where it is empty. PDF/A has a glyph for everything that it says, so there
+        a replacement stands for each of them, and for control characters.
         """
         missing = self.missing(files["data.json"].decode())
+        try:
+            return self._print(files, missing, seconds_since_1970, standard), missing
+        except typst.TypstError:
+            if not standard:
+                raise
+            replaced = self._replacements(_texts(json.loads(files["data.json"])), standard)
+            if not replaced:
+                raise
+        data = json.dumps(_with(json.loads(files["data.json"]), replaced), ensure_ascii=False).encode()
+        missing = "".join(
+            sorted({*missing, *(character for cluster in replaced for character in cluster if ord(character) > 0x17F)})
+        )
+        return self._print({**files, "data.json": data}, missing, seconds_since_1970, standard), missing
+
+    def _print(self, files: dict[str, bytes], missing: str, seconds_since_1970: int, standard: str) -> bytes:
         pdf = _compile(
             files,
             format="pdf",
@@ -68,7 +88,27 @@ class Press:
             pdf_standards=[standard] if standard else [],
         )
         assert isinstance(pdf, bytes), "a document of many pages is one PDF"
-        return pdf, missing
+        return pdf
+
+    def _replacements(self, texts: Sequence[str], standard: str) -> dict[str, str]:
+        """What takes the place of what cannot be printed: a character with the marks on it loses the marks, or is a box."""
+        clusters = list(dict.fromkeys(cluster for text in texts for cluster in _clusters(text)))
+        refused = self._refused(clusters, standard)
+        plain = set(self._refused(list(dict.fromkeys(cluster[0] for cluster in refused)), standard))
+        box = next(each for each in _BOXES if each == _BOXES[-1] or not self._refused([each], standard))
+        return {cluster: box if cluster[0] in plain else cluster[0] for cluster in refused}
+
+    def _refused(self, clusters: list[str], standard: str) -> list[str]:
+        """Those that a document of this standard cannot have; found by halves, since a document says of one only that there is some."""
+        if not clusters:
+            return []
+        files = {"main.typ": _EACH, "characters.json": json.dumps(clusters).encode()}
+        try:
+            _compile(files, format="pdf", font_paths=self._fonts, ignore_system_fonts=True, timestamp=0, pdf_standards=[standard])
+        except typst.TypstError:
+            half = len(clusters) // 2
+            return clusters if not half else self._refused(clusters[:half], standard) + self._refused(clusters[half:], standard)
+        return []
 
     def missing(self, text: str) -> str:
         """Characters of `text` that would be boxes, in the order of their code points."""
@@ -81,6 +121,35 @@ class Press:
             box, *others = pages
             self._printable.update((character, page != box) for character, page in zip(unknown, others, strict=True))
         return "".join(sorted(character for character in wanted if not self._printable.get(character, True)))
+
+
+def _clusters(text: str) -> list[str]:
+    """Characters, each with the marks and format characters that follow it."""
+    found: list[str] = []
+    for character in text:
+        category = unicodedata.category(character)
+        if found and (category[0] == "M" or category == "Cf"):
+            found[-1] += character
+        else:
+            found.append(character)
+    return found
+
+
+def _texts(data: Any) -> list[str]:
+    """Every text in it, names of fields left out."""
+    if isinstance(data, dict):
+        return [text for each in data.values() for text in _texts(each)]
+    if isinstance(data, list):
+        return [text for each in data for text in _texts(each)]
+    return [data] if isinstance(data, str) else []
+
+
+def _with(data: Any, replaced: dict[str, str]) -> Any:
+    if isinstance(data, dict):
+        return {name: _with(each, replaced) for name, each in data.items()}
+    if isinstance(data, list):
+        return [_with(each, replaced) for each in data]
+    return "".join(replaced.get(cluster, cluster) for cluster in _clusters(data)) if isinstance(data, str) else data
 
 
 def main() -> None:

@@ -128,6 +128,19 @@ async def test_a_character_no_font_has_is_named_on_the_page_and_in_the_log(caplo
     assert "Rossi" not in caplog.text
 
 
+@pytest.mark.parametrize("odd", ["\U00020000", "\uf8ff", "\x01", "\u0378", "b\u0485", "\u0600", "\u1680", "\U0010fffd"])
+async def test_an_archived_document_is_printed_whatever_somebody_is_called(odd: str) -> None:
+    named = given(name=f"Rossi {odd} Ltd", rows=[["1", f"{odd}{'x' * 30}", "0"]])
+    pdf = await print_pdf(PACKAGE, "list", named, letterhead=letterhead(name=f"{odd} GmbH"), created_at=NOW, archival=True)
+    text = text_of(pdf)
+    assert "Rossi" in text
+    assert pdf == await print_pdf(
+        PACKAGE, "list", named, letterhead=letterhead(name=f"{odd} GmbH"), created_at=NOW, archival=True
+    )
+    if odd in "\U00020000\U0010fffd" and Press([]).missing("\U00020000"):
+        assert f"U+{ord(odd):04X}" in text
+
+
 async def test_a_long_table_repeats_its_head_and_numbers_its_pages() -> None:
     rows = [[str(number), f"Item {number}", f"{number}.00"] for number in range(1, 501)]
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(await print_pdf(PACKAGE, "list", given(rows=rows)))).pages]
