@@ -18,7 +18,7 @@ from ltc_contracts.errors import NotFound
 from sse_starlette.sse import EventSourceResponse
 
 from metrics_svc.api.conservation import conservation as conservation_of
-from metrics_svc.api.kpis import get_kpi
+from metrics_svc.api.kpis import answer, question
 from metrics_svc.store import facts
 
 router = APIRouter(tags=["live page"])
@@ -87,11 +87,11 @@ async def snapshot(request: Request) -> dict[str, Any]:
     runtime = runtime_of(request)
     now = runtime.clock.now()
     async with runtime.db.connection() as conn:
-        kpis = {name: await get_kpi(name, conn, now) for name in _SHOWN}
+        kpis = {name: await answer(conn, await question(name, conn, now)) for name in _SHOWN}
         conserved = await conservation_of(conn, now, now)
     return {
         "now": now.isoformat(),
-        "kpis": {name: [row.model_dump() for row in answer.rows] for name, answer in kpis.items()},
+        "kpis": {name: [row.model_dump() for row in shown.rows] for name, shown in kpis.items()},
         "conservation": conserved.model_dump(mode="json"),
     }
 

@@ -7,6 +7,16 @@ from typing import Any
 from metrics_svc.domain.milestone import Data, Maker, Milestone, money, net, plain
 
 
+def _first(values: Any) -> Any:
+    """Of several the first one counts."""
+    return next(iter(values or ()), None)
+
+
+def _first_touch(data: Data) -> datetime | None:
+    touch = _first(data.get("touches"))
+    return datetime.fromisoformat(touch["occurred_at"]) if touch else None
+
+
 def _lead(kind: str) -> Callable[[Data], Milestone]:
     return lambda data: Milestone(
         kind,
@@ -16,7 +26,18 @@ def _lead(kind: str) -> Callable[[Data], Milestone]:
         owner=data.get("owner"),
         region=data.get("region"),
         campaign=data.get("campaign"),
+        segment=_first(data.get("segments")),
+        begun_at=_first_touch(data),
     )
+
+
+def _assigned(data: Data) -> Milestone:
+    """Whose lead it is from now on."""
+    return Milestone("assigned", owner=data["owner"])
+
+
+def _lead_changed(data: Data) -> Milestone:
+    return Milestone("lead_changed", country=data.get("country"), region=data.get("region"), segment=_first(data.get("segments")))
 
 
 def _responded(data: Data) -> Milestone:
@@ -38,7 +59,7 @@ def _deal(data: Data) -> dict[str, Any]:
     """The dimensions that a deal tells; of several products the first one counts."""
     return {
         **{name: data.get(name) for name in ("owner", "team", "region", "segment", "campaign")},
-        "product": next(iter(data.get("products") or ()), None),
+        "product": _first(data.get("products")),
     }
 
 
@@ -74,13 +95,15 @@ def _spend(data: Data) -> Milestone:
 def _moved(data: Data) -> Milestone:
     # A kind of its own for each movement: no dimension of the flow is told by it.
     currency, delta = money(data, "delta")
-    return Milestone(f"mrr_{data['kind']}", currency, net=delta)
+    return Milestone(f"mrr_{data['kind']}", currency, net=delta, customer_id=data["customer_id"])
 
 
 MAKERS: dict[str, Maker] = {
     "lead.captured": _lead("lead"),
     "lead.qualified": _lead("qualified"),
     "lead.disqualified": plain("disqualified"),
+    "lead.assigned": _assigned,
+    "lead.changed": _lead_changed,
     "lead.first_responded": _responded,
     "lead.sla_breached": _breached,
     "campaign.spend_recorded": _spend,

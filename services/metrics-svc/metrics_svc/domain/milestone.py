@@ -53,6 +53,7 @@ class Milestone:
     short: Decimal | None = None
     beyond: Decimal | None = None
     changes: int | None = None
+    customer_id: str | None = None
 
 
 def money(data: Data, name: str) -> tuple[str, Decimal]:

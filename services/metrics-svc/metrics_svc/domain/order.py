@@ -16,9 +16,20 @@ def _is_prepaid(data: Data) -> bool:
 
 
 def _ordered(data: Data) -> Milestone:
+    """Where no deal told it, the order says by which channel it came, and for what (the first line counts)."""
     currency, amount = money(data, "net")
+    came_by = data.get("source", "contract")
     return Milestone(
-        "ordered", currency, net=amount, stated=_sum(data["lines"]), cause_id=data["order_id"], prepaid=_is_prepaid(data)
+        "ordered",
+        currency,
+        net=amount,
+        stated=_sum(data["lines"]),
+        cause_id=data["order_id"],
+        prepaid=_is_prepaid(data),
+        customer_id=data["customer"]["customer_id"],
+        channel=None if came_by == "contract" else came_by,
+        country=data["customer"]["country"],
+        product=data["lines"][0]["sku"],
     )
 
 
@@ -77,6 +88,16 @@ def _closed(data: Data) -> Milestone:
     return Milestone("closed", currency, gross=collected)
 
 
+def _ticket(kind: str) -> Callable[[Data], Milestone | None]:
+    """How long it took by the clock of its policy; without one there is nothing to measure."""
+
+    def make(data: Data) -> Milestone | None:
+        minutes, in_time = data.get("business_minutes"), data.get("within_target")
+        return Milestone(kind, minutes=int(minutes), on_time=in_time) if minutes is not None else None
+
+    return make
+
+
 def _asked(data: Data) -> Milestone:
     return Milestone(f"{data['kind']}_asked")
 
@@ -98,6 +119,8 @@ MAKERS: dict[str, Maker] = {
     "delivery.handed_over": _handed,
     "delivery.returned": _returned,
     "delivery.completed": _delivered,
+    "ticket.responded": _ticket("ticket_responded"),
+    "ticket.resolved": _ticket("ticket_resolved"),
     "survey.asked": _asked,
     "survey.answered": _answered,
     "csat.recorded": _score("csat"),

@@ -23,6 +23,7 @@ def _invoiced(data: Data) -> Milestone:
         cause=cause,
         cause_id=data.get("handover_id") or data.get("change_id") or data["order_id"],
         invoice_id=data["invoice_id"],
+        customer_id=data["customer"]["customer_id"],
     )
 
 

@@ -2,6 +2,8 @@
 -- version: 1
 -- unit: amount
 -- definition: Open amounts of invoices by days overdue on the day asked for: not yet due, 1-30, 31-60, 61-90, 91 and more; they add up to what is outstanding.
+-- all: invoiced, allocated, unapplied, credited, refunded, written_off, recovered
+-- measured: at the end
 SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, i.currency::text || '_' || b.name AS name,
        coalesce(sum(i.open) FILTER (WHERE $3::date - i.due_on BETWEEN b.least AND b.most), 0) AS value
 FROM invoices($3, $4) i JOIN flow_keys($3, $4, $5) k USING (flow_id)

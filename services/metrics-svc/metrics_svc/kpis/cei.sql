@@ -2,6 +2,7 @@
 -- version: 1
 -- unit: percent
 -- definition: Collection effectiveness: (opening receivables + credit sales - closing receivables) / (opening + credit sales - closing not yet due) of the window.
+-- all: invoiced, allocated, unapplied, credited, refunded, written_off, recovered
 WITH span AS (SELECT least($2::timestamptz, $3) AS last),
 keys AS (SELECT k.flow_id, CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key FROM flow_keys($3, $4, $5) k),
 parts AS (

@@ -2,6 +2,8 @@
 -- version: 1
 -- unit: percent
 -- definition: Answers of 4 and 5 / answers on the scale from 1 to 5 given in the window, with the response rate of the satisfaction surveys sent in it.
+-- events: csat, csat_asked
+-- begun: csat_answered
 WITH f AS (
     SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, m.kind, m.score, m.occurred_at, m.begun_at
     FROM facts($3, $4) m JOIN flow_keys($3, $4, $5) k USING (flow_id) WHERE m.kind IN ('csat', 'csat_asked', 'csat_answered')),

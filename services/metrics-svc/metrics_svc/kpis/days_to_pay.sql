@@ -2,6 +2,8 @@
 -- version: 1
 -- unit: days
 -- definition: Days from the issue of an invoice to the day on which it was paid: mean, weighted by amount, median and 90th percentile of invoices paid in the window.
+-- settled: paid
+-- with: invoiced
 SELECT q.key, v.name, round((CASE v.name WHEN 'mean' THEN q.mean WHEN 'weighted' THEN q.weighted WHEN 'median' THEN q.median ELSE q.p90 END)::numeric, 4) AS value
 FROM (SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, avg(p.days) AS mean, sum(p.days * p.gross) / nullif(sum(p.gross), 0) AS weighted,
              percentile_cont(0.5) WITHIN GROUP (ORDER BY p.days) AS median, percentile_cont(0.9) WITHIN GROUP (ORDER BY p.days) AS p90

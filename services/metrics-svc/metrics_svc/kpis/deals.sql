@@ -2,6 +2,7 @@
 -- version: 1
 -- unit: deals
 -- definition: Deals closed in the window: won and lost by count, and their value per currency.
+-- events: won, lost
 WITH closed AS (
     SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, f.kind, f.currency::text AS currency, f.net
     FROM facts($3, $4) f JOIN flow_keys($3, $4, $5) k USING (flow_id)

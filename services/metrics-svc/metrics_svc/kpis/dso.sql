@@ -2,6 +2,7 @@
 -- version: 1
 -- unit: days
 -- definition: Receivables at the end / credit sales of the window x its days; countback: days of the months, latest first, whose sales make up the receivables; best possible: on what is not yet due only.
+-- all: invoiced, allocated, unapplied, credited, refunded, written_off, recovered
 WITH span AS (SELECT least($2::timestamptz, $3) AS last, greatest(ceil(extract(epoch FROM least($2::timestamptz, $3) - $1::timestamptz) / 86400), 1) AS days),
 keys AS (SELECT k.flow_id, CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key FROM flow_keys($3, $4, $5) k),
 owed AS (

@@ -2,6 +2,8 @@
 -- version: 1
 -- unit: percent
 -- definition: First responses within the target / those and the waits whose target passed without one, by the moment that decided, in the window.
+-- events: responded, breached
+-- with: responded
 SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, 'rate' AS name,
        round(100.0 * count(*) FILTER (WHERE f.kind = 'responded') / nullif(count(*), 0), 4) AS value
 FROM facts($3, $4) f JOIN flow_keys($3, $4, $5) k USING (flow_id)

@@ -2,6 +2,7 @@
 -- version: 1
 -- unit: minutes
 -- definition: Minutes of business hours from capture to the first response: mean, median and 90th percentile of first responses in the window.
+-- events: responded
 SELECT q.key, v.name, round((CASE v.name WHEN 'mean' THEN q.mean WHEN 'median' THEN q.median ELSE q.p90 END)::numeric, 4) AS value
 FROM (SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, avg(f.minutes) AS mean, percentile_cont(0.5) WITHIN GROUP (ORDER BY f.minutes) AS median,
              percentile_cont(0.9) WITHIN GROUP (ORDER BY f.minutes) AS p90

@@ -2,6 +2,8 @@
 -- version: 1
 -- unit: points
 -- definition: Percentage of 9 and 10 minus percentage of 0 to 6 among answers on the scale from 0 to 10 given in the window, with the response rate in percent of the recommendation surveys sent in it.
+-- events: nps, nps_asked
+-- begun: nps_answered
 WITH f AS (
     SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, m.kind, m.score, m.occurred_at, m.begun_at
     FROM facts($3, $4) m JOIN flow_keys($3, $4, $5) k USING (flow_id) WHERE m.kind IN ('nps', 'nps_asked', 'nps_answered')),

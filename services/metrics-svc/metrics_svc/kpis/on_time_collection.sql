@@ -2,6 +2,8 @@
 -- version: 3
 -- unit: percent
 -- definition: Amount paid by the due day / amount falling due in the window, each without what was credited or is within the tolerance; also by count of invoices.
+-- due: invoiced
+-- with: invoiced, allocated, unapplied, credited, refunded, written_off, recovered
 SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, v.name,
        CASE v.name WHEN 'by_amount' THEN round(100.0 * sum(least(p.in_time, c.claim)) / nullif(sum(c.claim), 0), 4)
                    ELSE round(100.0 * count(*) FILTER (WHERE p.in_time >= c.claim) / nullif(count(*), 0), 4) END AS value

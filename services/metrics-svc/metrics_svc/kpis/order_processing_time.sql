@@ -2,6 +2,9 @@
 -- version: 2
 -- unit: days
 -- definition: Mean days from contract signed to order confirmed, and from confirmed to the first hand-over, of orders confirmed in the window.
+-- events: ordered
+-- with: contracted
+-- lines: handed_over
 WITH first AS (
     SELECT h.flow_id, min(h.occurred_at) AS at FROM fulfilled($3, $4) h WHERE h.kind = 'handed_over' GROUP BY h.flow_id)
 SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, v.name,

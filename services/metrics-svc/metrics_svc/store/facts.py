@@ -20,7 +20,7 @@ _MILESTONE = (
     *("settled_on", "on_time", "begun_at", "channel", "source", "owner", "country"),
     *("team", "region", "product", "segment", "campaign", "minutes", "score"),
     *("sequence", "cause", "cause_id", "invoice_id", "stated", "prepaid"),
-    *("handovers", "last", "handed", "ordered", "short", "beyond", "changes"),
+    *("handovers", "last", "handed", "ordered", "short", "beyond", "changes", "customer_id"),
 )
 
 _FULFILMENT = ("event_id", "flow_id", "order_id", "kind", "occurred_at", "recorded_at", "line_id", "quantity", "day", "version")
@@ -43,7 +43,7 @@ def milestone_row(envelope: Envelope, m: Milestone) -> tuple[object, ...]:
         *(m.open_after, m.due_on, m.settled_on, m.on_time, m.begun_at, m.channel, m.source, m.owner, m.country),
         *(m.team, m.region, m.product, m.segment, m.campaign, m.minutes, m.score),
         *(envelope.sequence, m.cause, m.cause_id, m.invoice_id, m.stated, m.prepaid),
-        *(m.handovers, m.last, m.handed, m.ordered, m.short, m.beyond, m.changes),
+        *(m.handovers, m.last, m.handed, m.ordered, m.short, m.beyond, m.changes, m.customer_id),
     )
 
 
@@ -68,8 +68,9 @@ async def insert_fulfilments(conn: Connection, rows: Sequence[tuple[object, ...]
         await conn.copy_records_to_table("fulfilment", records=rows, columns=list(_FULFILMENT))
 
 
-async def first_occurred_at(conn: Connection) -> datetime | None:
-    found: datetime | None = await conn.fetchval("SELECT min(occurred_at) FROM milestone")
+async def first_occurred_at(conn: Connection, as_of: datetime, known_at: datetime) -> datetime | None:
+    """Of what was known then: what came later begins no window of the past."""
+    found: datetime | None = await conn.fetchval("SELECT min(occurred_at) FROM facts($1, $2)", as_of, known_at)
     return found
 
 

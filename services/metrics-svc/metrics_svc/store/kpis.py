@@ -1,29 +1,41 @@
-"""The KPI registry, one SQL file each with name, version, unit and definition in its head, and what it answers."""
+"""The KPI registry, one SQL file each with its definition in the head, and what a KPI answers.
+
+`kpis/win_rate.sql` is the version that answers when none is asked for; earlier ones lie beside it as `win_rate.v1.sql`.
+"""
 
 import functools
 import importlib.resources
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from ltc_chassis.connection import Connection
 
-from metrics_svc.domain.kpi import KINDS, Kpi
+from metrics_svc.domain.kpi import Kpi, kpi_of
 
 
 @functools.cache
 def registry() -> dict[str, Kpi]:
-    """Every KPI by name; raises ValueError for a file without its head."""
-    found: dict[str, Kpi] = {}
-    for entry in sorted((importlib.resources.files("metrics_svc") / "kpis").iterdir(), key=lambda each: each.name):
-        text = entry.read_text()
-        head = dict(re.findall(r"^-- (\w+): (.+)$", text, re.MULTILINE))
-        if not {"name", "version", "unit", "definition"} <= head.keys() or entry.name != f"{head['name']}.sql":
-            raise ValueError(f"kpis/{entry.name}: needs name, version, unit and definition in its head")
-        name = head["name"]
-        found[name] = Kpi(name, int(head["version"]), head["unit"], head["definition"], text, KINDS[name])
+    """Every KPI by name, in its latest version."""
+    return {name: of_it[max(of_it)] for name, of_it in versions().items()}
+
+
+@functools.cache
+def versions() -> dict[str, dict[int, Kpi]]:
+    """Every version of every KPI; raises ValueError for a file without its head, or with a name that does not fit it."""
+    found: dict[str, dict[int, Kpi]] = {}
+    files = {entry.name: entry.read_text() for entry in (importlib.resources.files("metrics_svc") / "kpis").iterdir()}
+    for file, text in sorted(files.items()):
+        try:
+            kpi = kpi_of(dict(re.findall(r"^-- (\w+): (.+)$", text, re.MULTILINE)), text)
+        except ValueError as error:
+            raise ValueError(f"kpis/{file}: {error}") from error
+        if file not in (f"{kpi.name}.sql", f"{kpi.name}.v{kpi.version}.sql"):
+            raise ValueError(f"kpis/{file}: its head says {kpi.name}, version {kpi.version}")
+        found.setdefault(kpi.name, {})[kpi.version] = kpi
+    wrong = [name for name, of_it in found.items() if files.get(f"{name}.sql") != of_it[max(of_it)].sql]
+    if wrong:
+        raise ValueError(f"kpis/{', '.join(wrong)}: the latest version has no number in the name of its file")
     return found
 
 
@@ -32,19 +44,3 @@ async def kpi_view(
 ) -> list[Any]:
     """Run a KPI's own statement: rows of key, name, value."""
     return await conn.fetch(sql, start, end, as_of, known_at, by)
-
-
-async def kpi_events_view(
-    conn: Connection, kinds: Sequence[str], *, start: datetime, end: datetime, known_at: datetime, after: UUID | None, limit: int
-) -> list[Any]:
-    """The events behind a number."""
-    return await conn.fetch(
-        """
-        SELECT e.id, e.topic, e.flow_id, e.subject, e.occurred_at, e.recorded_at, m.kind, m.net, m.gross, m.currency
-        FROM milestone m JOIN event e ON e.id = m.event_id
-        WHERE m.kind = ANY($1::text[]) AND m.occurred_at BETWEEN $2 AND $3 AND m.recorded_at <= $4
-          AND ($5::uuid IS NULL OR e.id > $5)
-        ORDER BY e.id LIMIT $6
-        """,
-        *(list(kinds), start, end, known_at, after, limit),
-    )

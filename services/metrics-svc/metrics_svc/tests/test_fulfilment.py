@@ -195,7 +195,7 @@ async def test_each_order_is_counted_in_the_window_of_its_day_alone(tell: Tell, 
         deal.hand_over(1, a=5, b=5, last=True)
     await tell(*deals)
     first = await values(client, "otif", **{"from": "2026-01-01T00:00:00Z", "to": "2026-01-15T00:00:00Z"}, by="country")
-    assert first == {"unknown.first": "100.0000", "unknown.latest": "100.0000"}
+    assert first == {"IT.first": "100.0000", "IT.latest": "100.0000"}
     for window, due in ((("01-01", "01-15"), 2), (("01-15", "02-01"), 1), (("02-01", "02-15"), 1), (("02-02", "03-01"), 0)):
         start, end = (f"2026-{day}T00:00:00Z" for day in window)
         found = await values(client, "otif", **{"from": start, "to": end})

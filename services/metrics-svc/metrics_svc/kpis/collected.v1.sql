@@ -1,0 +1,7 @@
+-- name: collected
+-- version: 1
+-- unit: money
+-- definition: Cash applied to invoices in the window.
+-- events: allocated
+SELECT CASE WHEN $5::text = '' THEN 'all' ELSE k.key END AS key, f.currency::text AS name, sum(f.gross) AS value
+FROM facts($3, $4) f JOIN flow_keys($3, $4, $5) k USING (flow_id) WHERE f.kind = 'allocated' AND f.occurred_at BETWEEN $1 AND $2 GROUP BY 1, 2 ORDER BY 1, 2
