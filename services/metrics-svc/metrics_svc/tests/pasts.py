@@ -40,7 +40,10 @@ def history() -> list[FakeRecord]:
         told("lead.captured", flow, "2026-02-01", channel="web", campaign="spring", country="FR"),
         told("lead.assigned", flow, "2026-02-02", owner="Ada"),
         told("opportunity.opened", flow, "2026-02-03", channel="web", owner="Bo"),
+        told("lead.first_responded", flow, "2026-02-03", started_at="2026-02-02T10:00:00Z"),
+        told("lead.sla_breached", flow, "2026-02-04", level=1, started_at="2026-02-03T10:00:00Z"),
         ordered(CUSTOMER, flow, "2026-02-10"),
+        told("subscription.revenue_moved", flow, "2026-02-11", customer_id=str(CUSTOMER), kind="new"),
         ordered(CUSTOMER, new_id(), "2026-03-05", source="checkout"),
         *(told("campaign.spend_recorded", None, f"2026-0{month}-02", channel="web", campaign="spring") for month in (1, 2, 3)),
     ]
