@@ -18,6 +18,7 @@ from metrics_svc.tests.test_facts import LATER
 
 HISTORY = history()
 DAYS = [datetime(2026, month, day, tzinfo=UTC) for month, day in ((2, 6), (2, 21), (3, 4), (3, 7), (3, 20), (5, 1))]
+CUT = ("channel", "campaign", "country", "rep", "product")
 HALF = {"from": "2026-01-10T00:00:00Z", "to": "2026-03-06T00:00:00Z", "as_of": "2026-03-20T00:00:00Z"}
 bounded = settings(
     max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -117,9 +118,11 @@ async def test_the_events_behind_a_cell_alone_give_it_again(
     for name, of_it in versions().items():
         for version, kpi in of_it.items():
             about = {**HALF, "version": str(version)}
-            for cut in ({}, *({"by": each} for each in ("channel", "campaign", "country", "rep") if each in kpi.dimensions)):
+            # Each dimension for some: they are all found in the same way.
+            known = [each for each in CUT if each in kpi.dimensions]
+            for cut in ({}, {"by": known[(len(name) + version) % len(known)]}):
                 rows = (await ask(client, name, **about, **cut))["rows"]
-                for key in sorted({row["key"] for row in rows})[:4]:
+                for key in sorted({row["key"] for row in rows})[:3]:
                     opened = {"key": key} if cut else {}
                     ids = await behind(client, name, **about, **cut, **opened)
                     cells.append((name, {**about, **cut}, key, [row for row in rows if row["key"] == key], ids))
