@@ -27,7 +27,9 @@ TRANSIENT = frozenset(("idempotency_key", "import_chunk", "outbox", "parked"))
 ELSEWHERE: Mapping[str, str] = {
     "sales-svc": "contacts, texts about the person, names of private deals and waiting mails are emptied; accepted quotes and signed "
     "contracts stay, as proof of the deal and for the limitation periods of claims",
-    "order-svc, delivery-svc, billing-svc": "orders, deliveries and invoices name their customer: commercial and tax law keeps them",
+    "order-svc, billing-svc": "what was noted about the person, waiting mails and known accounts are emptied; orders, invoices, statements of "
+    "the bank and books name their customer: commercial and tax law keeps them",
+    "delivery-svc": "deliveries name their customer: commercial law keeps them; tickets and surveys are erased by the address",
     "metrics-svc": "numbers and times of flows, which name nobody",
     "Kafka": "events that were published are deleted by the broker after their retention (docs/privacy.md)",
 }
