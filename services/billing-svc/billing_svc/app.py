@@ -15,6 +15,7 @@ from billing_svc.api import (
     drafts,
     dunning,
     imports,
+    instalments,
     invoices,
     journal_exports,
     ledger,
@@ -41,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[
                 *(invoices.router, drafts.router, voids.router, documents.router),
-                *(credits.router, disputes.router, write_offs.router),
+                *(credits.router, disputes.router, write_offs.router, instalments.router),
                 # `/payments/review` comes before `/payments/{payment_id}`.
                 *(cash_application.router, bank_statements.router, payments.router, refunds.router),
                 *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),

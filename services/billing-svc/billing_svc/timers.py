@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Errand, Timer
 
-from billing_svc.handlers import bank_files, cash_application, dunning, imports, invoices, provider_events
+from billing_svc.handlers import bank_files, cash_application, dunning, imports, instalments, invoices, provider_events
 
 
 async def mark_overdue(tx: Transaction) -> int:
@@ -22,9 +22,15 @@ async def take_dunning_steps(tx: Transaction) -> int:
     return await dunning.take_steps(tx, limit=1)
 
 
+async def call_in_rest(tx: Transaction) -> int:
+    """Invoices of which an instalment was missed for longer than agreed: all the rest is due."""
+    return await instalments.call_in(tx, limit=50)
+
+
 TIMERS = [
     Timer("mark-overdue", mark_overdue),
     Timer("import-rows", import_rows),
+    Timer("call-in-rest", call_in_rest, every=1.0),
     Timer("dunning", take_dunning_steps, every=1.0),
 ]
 

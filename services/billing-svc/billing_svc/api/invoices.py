@@ -23,7 +23,8 @@ NUMBER = r"^[A-Za-z0-9-]{1,64}$"
 class InvoiceView(BaseModel):
     """`state` is the document's; `payment_state` and `overdue` are derived from amounts and dates. `cause_id` is what it invoices.
 
-    While it is `disputed` nobody is reminded of it. `payment_reference` is what the payer quotes (RF, ISO 11649).
+    `next_due_on`: it is paid in instalments, and the oldest that is open falls due then. While it is `disputed` nobody is
+    reminded of it. `payment_reference` is what the payer quotes (RF, ISO 11649).
     """
 
     id: UUID
@@ -50,6 +51,7 @@ class InvoiceView(BaseModel):
     open: Money
     issued_on: date
     due_on: date
+    next_due_on: date | None
     paid_on: date | None
     voided_on: date | None
     version: int

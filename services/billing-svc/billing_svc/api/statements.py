@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from billing_svc.api.ledger import CurrencyAgeing, currency_ageing
 from billing_svc.domain.statement import Account, Movement, account_of
+from billing_svc.store import instalments
 from billing_svc.store import receivables as store
 
 router = make_router(prefix="/v1", tags=["receivables"])
@@ -45,6 +46,17 @@ class StatementLine(BaseModel):
     invoice_id: UUID
 
 
+class OpenInstalment(BaseModel):
+    """A part of an invoice (`number`) with a day of its own."""
+
+    invoice_id: UUID
+    number: str
+    instalment: int
+    due_on: date
+    amount: Money
+    open: Money
+
+
 class StatementAccount(BaseModel):
     """opening + charged - settled = closing; the buckets of `ageing` add up to closing."""
 
@@ -55,6 +67,7 @@ class StatementAccount(BaseModel):
     closing: Money
     lines: list[StatementLine]
     ageing: CurrencyAgeing | None
+    instalments: list[OpenInstalment]
 
 
 class Statement(BaseModel):
@@ -112,13 +125,15 @@ async def _statement(conn: Connection, customer_id: UUID, begin: date | None, la
         raise Invalid(f"there are more than {_MOST_LINES} lines; ask for fewer days", field="from")
     ages = await store.list_customer_ageing_view(conn, last, customer_id=customer_id, after=None, limit=1)
     ageing = {row["currency"]: currency_ageing(row) for row in ages}
+    parts = [_open_instalment(each) for each in await instalments.list_open_view(conn, customer_id, last)]
     accounts = []
     for row in await store.opening_view(conn, customer_id, first):
         currency = row["currency"]
         moved = [_movement(each) for each in rows if each["currency"] == currency]
         account = account_of(Money.of(row["opening"], currency), moved)
         if moved or account.opening.amount:
-            accounts.append(_account(account, ageing.get(currency)))
+            theirs = [part for part in parts if part.open.currency == currency]
+            accounts.append(_account(account, ageing.get(currency), theirs))
     return Statement(
         customer_id=customer_id, name=customer["name"], country=customer["country"], begin=first, end=last, accounts=accounts
     )
@@ -130,7 +145,15 @@ def _movement(row: Any) -> Movement:
     return Movement(**fields)
 
 
-def _account(account: Account, ageing: CurrencyAgeing | None) -> StatementAccount:
+def _open_instalment(row: Any) -> OpenInstalment:
+    fields = dict(row)
+    currency = fields.pop("currency")
+    for name in ("amount", "open"):
+        fields[name] = Money.of(fields[name], currency)
+    return OpenInstalment(**fields)
+
+
+def _account(account: Account, ageing: CurrencyAgeing | None, instalments: list[OpenInstalment]) -> StatementAccount:
     lines = [
         StatementLine(
             day=line.movement.day,
@@ -152,6 +175,7 @@ def _account(account: Account, ageing: CurrencyAgeing | None) -> StatementAccoun
         closing=account.closing,
         lines=lines,
         ageing=ageing,
+        instalments=instalments,
     )
 
 
@@ -172,8 +196,14 @@ def _printable(statement: Statement) -> dict[str, Any]:
             for line in each.lines
         ]
         amounts = {name: _figure(getattr(each, name)) for name in ("opening", "charged", "settled", "closing")}
+        parts = [
+            {"number": part.number, "part": str(part.instalment), "due_on": part.due_on, "open": _figure(part.open)}
+            for part in each.instalments
+        ]
         buckets = each.ageing.buckets if each.ageing else {}
-        accounts.append({"currency": each.currency, **amounts, "lines": lines, "ageing": list(buckets.items())})
+        accounts.append(
+            {"currency": each.currency, **amounts, "lines": lines, "ageing": list(buckets.items()), "instalments": parts}
+        )
     return {
         "name": statement.name,
         "country": statement.country,

@@ -80,7 +80,7 @@ def _proportional(amount: Money, invoices: Sequence[Invoice]) -> Parts:
 
 
 def _by_due(invoice: Invoice) -> tuple[object, ...]:
-    return (invoice.due_on, invoice.issued_on, str(invoice.id))
+    return (invoice.falls_due_on, invoice.issued_on, str(invoice.id))
 
 
 def _by_nature(invoice: Invoice) -> tuple[object, ...]:

@@ -180,6 +180,7 @@ class Notice:
     letter: bool
     hold_orders: bool
     taken_on: date
+    due_on: date
 
     @property
     def claimed(self) -> Money:
@@ -205,6 +206,7 @@ def take(
         letter=step.letter,
         hold_orders=step.hold_orders,
         taken_on=today,
+        due_on=invoice.due_on,
     )
     return notice, _told(invoice, notice, tuple(charges))
 

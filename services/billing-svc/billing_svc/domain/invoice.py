@@ -28,6 +28,7 @@ class Invoice:
     """A numbered document, what was paid on it and what was taken back. Payment state and overdue are derived, never set by hand.
 
     `cause_id` names what it invoices (`cause`); nothing is invoiced twice. `settled_on` is the day on which nothing was open first.
+    `next_due_on`: paid in instalments, and the oldest that is open falls due then.
     `written_off_tax` is the part of `written_off` that is tax we need not pay any more. While `disputed` nobody is reminded of it.
     """
 
@@ -56,6 +57,7 @@ class Invoice:
     last_received_on: date | None
     settled_on: date | None
     called_overdue_on: date | None
+    next_due_on: date | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -88,9 +90,14 @@ class Invoice:
         """The day on which nothing was open any more; cash that lay here before the invoice pays it as it is issued."""
         return self.settled_on
 
+    @property
+    def falls_due_on(self) -> date:
+        """The day after which it is late: that of the oldest open instalment where there are some."""
+        return self.next_due_on or self.due_on
+
     def is_overdue(self, today: date) -> bool:
         """Something is open after the due day."""
-        return self.open.amount > 0 and today > self.due_on
+        return self.open.amount > 0 and today > self.falls_due_on
 
 
 def document_number(series: str, year: int, count: int) -> str:
@@ -135,6 +142,7 @@ def issue(
         last_received_on=None,
         settled_on=None if gross.amount else today,
         called_overdue_on=None,
+        next_due_on=None,
         version=1,
         created_at=now,
         updated_at=now,
@@ -168,8 +176,8 @@ def fall_overdue(invoice: Invoice, now: datetime) -> tuple[Invoice, list[Event]]
         invoice_id=invoice.id,
         number=invoice.number,
         order_id=invoice.order_id,
-        due_on=invoice.due_on,
-        days_overdue=(now.date() - invoice.due_on).days,
+        due_on=invoice.falls_due_on,
+        days_overdue=(now.date() - invoice.falls_due_on).days,
         open=invoice.open,
     )
     return late, [event]

@@ -16,13 +16,14 @@ from billing_svc.domain import dunning as rules
 from billing_svc.domain import dunning_letter as letters
 from billing_svc.domain import late_charge as late_charges
 from billing_svc.domain.dunning import Case, Notice, Policy, Promise, Step
+from billing_svc.domain.instalment import dunned
 from billing_svc.domain.invoice import Invoice
 from billing_svc.handlers import erasure
 from billing_svc.handlers.dunning_papers import print_letter
 from billing_svc.handlers.journal import issue
 from billing_svc.store import dunning as store
 from billing_svc.store import erasure as erasures
-from billing_svc.store import invoices
+from billing_svc.store import instalments, invoices
 from billing_svc.store import late_charges as charge_store
 from billing_svc.store.dunning import CustomerRule, Known
 
@@ -38,16 +39,17 @@ async def take_steps(tx: Transaction, *, limit: int) -> int:
     locked = await invoices.get_invoices_for_update(tx.conn, due)
     # Before anything is written about them, so that an erasure and this never wait for each other.
     await erasures.share_flows(tx.conn, [invoice.flow_id for invoice in locked.values()])
+    plans = await instalments.list_plans(tx.conn, due)
     known = await store.get_known(tx.conn, due)
     policies = {policy.name: policy for policy in await store.list_policies(tx.conn)}
     customers = await store.get_customer_rules(tx.conn, [invoice.customer.customer_id for invoice in locked.values()])
     for invoice_id in due:
-        invoice = locked[invoice_id]
+        invoice, number = dunned(locked[invoice_id], plans.get(invoice_id))
         rule = customers.get(invoice.customer.customer_id)
         policy = policies[rule.policy if rule else rules.STANDARD]
         try:
             async with tx.savepoint():
-                await _look(tx, invoice, known[invoice_id], policy, rule)
+                await _look(tx, invoice, await _turned(tx, invoice, known[invoice_id], number), policy, rule)
         except Exception as error:
             if is_down(error) or is_retryable(error):
                 raise
@@ -55,6 +57,17 @@ async def take_steps(tx: Transaction, *, limit: int) -> int:
             logger.exception("no step of dunning about invoice %s", invoice_id)
             await store.save_looked(tx.conn, invoice_id, tx.now.date() + timedelta(days=1), ended=known[invoice_id].ended)
     return len(due)
+
+
+async def _turned(tx: Transaction, invoice: Invoice, known: Known, number: int) -> Known:
+    """What is known of the instalment that is the oldest open one now. The reminders of the one before it have ended."""
+    if number == known.instalment:
+        return known
+    if known.taken and not known.ended:
+        ended = rules.end(invoice, known.holding is not None, tx.now.date())
+        tx.emit(ended, flow_id=invoice.flow_id, sequence=invoice.version)
+    await store.turn_to_instalment(tx.conn, invoice.id, number)
+    return (await store.get_known(tx.conn, [invoice.id]))[invoice.id]
 
 
 async def _look(tx: Transaction, invoice: Invoice, known: Known, policy: Policy, rule: CustomerRule | None) -> None:
@@ -96,7 +109,7 @@ async def _take(tx: Transaction, case: Case, policy: Policy, step: Step, known: 
         late=claimed.interest,
         charges=[charge.id for charge in charges],
     )
-    mailed = notice.letter and await _write(tx, invoice, notice)
+    mailed = notice.letter and await _write(tx, invoice, notice, known.instalment)
     await store.insert_step(tx.conn, notice, mailed=mailed, now=tx.now)
     tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version)
 
@@ -115,7 +128,7 @@ async def _judge_promise(tx: Transaction, invoice: Invoice, promise: Promise | N
     return None
 
 
-async def _write(tx: Transaction, invoice: Invoice, notice: Notice) -> bool:
+async def _write(tx: Transaction, invoice: Invoice, notice: Notice, instalment: int) -> bool:
     """Mail the letter where an address is known and a mail server is; else it lies ready to be printed.
 
     Nor is it mailed to a person who was erased: the claim stays, and what is claimed goes by post.
@@ -124,7 +137,7 @@ async def _write(tx: Transaction, invoice: Invoice, notice: Notice) -> bool:
     if not email or not tx.settings.smtp_host or not _is_address(email) or await erasure.is_erased(tx, invoice.flow_id):
         return False
     name = _CONTROL.sub(" ", invoice.customer.name)[:200]
-    subject, text = letters.words(notice, invoice.number, invoice.due_on, name, letters.language_of(invoice.customer.country))
+    subject, text = letters.words(notice, invoice.number, notice.due_on, name, letters.language_of(invoice.customer.country))
     pdf = await print_letter(tx.conn, invoice, notice)
     mail = Mail(
         to=email,
@@ -132,7 +145,7 @@ async def _write(tx: Transaction, invoice: Invoice, notice: Notice) -> bool:
         subject=subject,
         text=text,
         kind="dunning",
-        dedupe_key=f"dunning/{invoice.id}/{notice.step}",
+        dedupe_key=f"dunning/{invoice.id}/{notice.step}" + (f"/{instalment}" if instalment else ""),
         about=f"dunning/{invoice.id}",
         flow_id=invoice.flow_id,
         attachments=(Attachment(f"{invoice.number}-{notice.taken_on}.pdf", "application/pdf", pdf),),

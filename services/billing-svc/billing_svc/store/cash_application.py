@@ -146,7 +146,7 @@ async def list_open_ids(
         """
         SELECT id FROM invoice
         WHERE customer ->> 'customer_id' = ANY($1::text[]) AND currency = $2 AND state = 'final' AND paid + credited + written_off < gross
-        ORDER BY due_on, id LIMIT $3
+        ORDER BY coalesce(next_due_on, due_on), id LIMIT $3
         """,
         *([str(each) for each in customer_ids], exact.currency, limit),
     )

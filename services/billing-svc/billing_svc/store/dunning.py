@@ -17,12 +17,16 @@ from billing_svc.domain.dunning import OURS, Exclusion, Notice, Policy, Promise,
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of an invoice's dunning; `holding` is the last step that held the customer's orders."""
+    """What is known of an invoice's dunning; `holding` is the last step that held the customer's orders.
+
+    All of the instalment that customers are reminded of now; 0 is the invoice as a whole.
+    """
 
     taken: Sequence[Taken]
     fees: Decimal
     holding: Notice | None
     ended: bool
+    instalment: int
     promise: Promise | None
 
 
@@ -60,15 +64,18 @@ async def get_known(conn: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID,
     taken: dict[UUID, list[Any]] = defaultdict(list)
     for row in await conn.fetch(
         """
-        SELECT id, invoice_id, step, days, kind, policy, policy_version, currency, open, fee, interest, letter, hold_orders, mailed,
-               taken_on
-        FROM dunning_step WHERE invoice_id = ANY($1::uuid[]) ORDER BY taken_on, days
+        SELECT s.id, s.invoice_id, s.step, s.days, s.kind, s.policy, s.policy_version, s.currency, s.open, s.fee, s.interest, s.letter,
+               s.hold_orders, s.mailed, s.taken_on, s.due_on
+        FROM dunning_step s JOIN dunning d ON d.invoice_id = s.invoice_id AND d.instalment = s.instalment
+        WHERE s.invoice_id = ANY($1::uuid[]) ORDER BY s.taken_on, s.days
         """,
         list(invoice_ids),
     ):
         taken[row["invoice_id"]].append(row)
     promises = {promise.invoice_id: promise for promise in await _promises(conn, invoice_ids, state="open")}
-    rows = await conn.fetch("SELECT invoice_id, ended FROM dunning WHERE invoice_id = ANY($1::uuid[])", list(invoice_ids))
+    rows = await conn.fetch(
+        "SELECT invoice_id, ended, instalment FROM dunning WHERE invoice_id = ANY($1::uuid[])", list(invoice_ids)
+    )
     return {
         row["invoice_id"]: Known(
             taken=[Taken(each["step"], each["days"], each["taken_on"]) for each in taken[row["invoice_id"]]],
@@ -76,6 +83,7 @@ async def get_known(conn: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID,
             fees=max((each["fee"] for each in taken[row["invoice_id"]]), default=Decimal(0)),
             holding=next((_notice(each) for each in reversed(taken[row["invoice_id"]]) if each["hold_orders"]), None),
             ended=row["ended"],
+            instalment=row["instalment"],
             promise=promises.get(row["invoice_id"]),
         )
         for row in rows
@@ -85,6 +93,11 @@ async def get_known(conn: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID,
 async def save_looked(conn: Connection, invoice_id: UUID, look_on: date | None, *, ended: bool) -> None:
     """When to look next."""
     await conn.execute("UPDATE dunning SET look_on = $2, ended = $3 WHERE invoice_id = $1", invoice_id, look_on, ended)
+
+
+async def turn_to_instalment(conn: Connection, invoice_id: UUID, number: int) -> None:
+    """From now on customers are reminded of this instalment; 0: of the invoice as a whole. What was before has ended."""
+    await conn.execute("UPDATE dunning SET instalment = $2, ended = true WHERE invoice_id = $1", invoice_id, number)
 
 
 async def look_again(conn: Connection, today: date, *, customer_id: UUID | None = None) -> None:
@@ -112,11 +125,11 @@ async def insert_step(conn: Connection, n: Notice, *, mailed: bool, now: datetim
     await conn.execute(
         """
         INSERT INTO dunning_step (invoice_id, step, id, days, kind, policy, policy_version, currency, open, fee, interest, letter,
-                                  hold_orders, mailed, taken_on, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                                  hold_orders, mailed, taken_on, created_at, due_on, instalment)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, instalment FROM dunning WHERE invoice_id = $1
         """,
         *(n.invoice_id, n.step, n.id, n.days, n.kind, n.policy, n.policy_version, n.open.currency, n.open.amount, n.fee.amount),
-        *(n.interest.amount, n.letter, n.hold_orders, mailed, n.taken_on, now),
+        *(n.interest.amount, n.letter, n.hold_orders, mailed, n.taken_on, now, n.due_on),
     )
 
 
@@ -127,7 +140,7 @@ async def list_steps(
     rows = await conn.fetch(
         """
         SELECT s.id, s.invoice_id, s.step, s.days, s.kind, s.policy, s.policy_version, s.currency, s.open, s.fee, s.interest, s.letter,
-               s.hold_orders, s.mailed, s.taken_on
+               s.hold_orders, s.mailed, s.taken_on, s.due_on
         FROM dunning_step AS s JOIN invoice ON invoice.id = s.invoice_id
         WHERE ($1::uuid IS NULL OR s.invoice_id = $1) AND ($2::uuid IS NULL OR invoice.customer ->> 'customer_id' = $2::text)
           AND ($3::uuid IS NULL OR s.id > $3)
@@ -142,7 +155,7 @@ async def get_step(conn: Connection, step_id: UUID) -> Notice:
     row = await conn.fetchrow(
         """
         SELECT id, invoice_id, step, days, kind, policy, policy_version, currency, open, fee, interest, letter, hold_orders, mailed,
-               taken_on
+               taken_on, due_on
         FROM dunning_step WHERE id = $1
         """,
         step_id,

@@ -103,7 +103,7 @@ async def get_invoice(conn: Connection, invoice_id: UUID) -> Invoice:
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
                issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
-               called_overdue_on, version, created_at, updated_at
+               called_overdue_on, next_due_on, version, created_at, updated_at
         FROM invoice WHERE id = $1
         """,
         invoice_id,
@@ -119,7 +119,7 @@ async def list_invoices_of(conn: Connection, order_id: UUID) -> list[Invoice]:
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
                issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
-               called_overdue_on, version, created_at, updated_at
+               called_overdue_on, next_due_on, version, created_at, updated_at
         FROM invoice WHERE order_id = $1 ORDER BY id
         """,
         order_id,
@@ -139,7 +139,7 @@ async def get_invoices_for_update(conn: Connection, ids: Sequence[UUID]) -> dict
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
                issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
-               called_overdue_on, version, created_at, updated_at
+               called_overdue_on, next_due_on, version, created_at, updated_at
         FROM invoice WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(ids),
@@ -176,10 +176,11 @@ async def list_newly_overdue_for_update(conn: Connection, today: date, limit: in
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
                issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
-               called_overdue_on, version, created_at, updated_at
-        FROM invoice WHERE due_on < $1 AND state = 'final' AND paid + credited + written_off < gross AND called_overdue_on IS NULL
+               called_overdue_on, next_due_on, version, created_at, updated_at
+        FROM invoice WHERE coalesce(next_due_on, due_on) < $1 AND state = 'final' AND paid + credited + written_off < gross
+          AND called_overdue_on IS NULL
           AND NOT disputed
-        ORDER BY due_on LIMIT $2 FOR UPDATE SKIP LOCKED
+        ORDER BY coalesce(next_due_on, due_on) LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         today,
         limit,
@@ -205,12 +206,12 @@ async def list_invoices(
         """
         SELECT id, flow_id, number, state, order_id, delivery_id, cause, cause_id, customer, lines, taxes, currency, net, tax, gross,
                issued_on, due_on, paid, credited, written_off, written_off_tax, disputed, voided_on, last_received_on, settled_on,
-               called_overdue_on, version, created_at, updated_at
+               called_overdue_on, next_due_on, version, created_at, updated_at
         FROM invoice
         WHERE ($1::uuid IS NULL OR flow_id = $1) AND ($2::text IS NULL OR number = $2) AND ($3::uuid IS NULL OR order_id = $3)
           AND ($4::text IS NULL OR $4 = CASE WHEN state = 'void' OR paid + credited + written_off = gross THEN 'paid'
                                          WHEN paid > 0 THEN 'partial' ELSE 'open' END)
-          AND ($5::boolean IS NULL OR $5 = (state = 'final' AND paid + credited + written_off < gross AND due_on < $6))
+          AND ($5::boolean IS NULL OR $5 = (state = 'final' AND paid + credited + written_off < gross AND coalesce(next_due_on, due_on) < $6))
           AND ($7::uuid IS NULL OR id > $7) AND ($9::boolean IS NULL OR disputed = $9)
         ORDER BY id LIMIT $8
         """,

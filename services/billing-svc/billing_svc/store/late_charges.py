@@ -17,12 +17,14 @@ async def insert_charge(conn: Connection, charge: Invoice, *, about: UUID, step_
 
 
 async def list_booked(conn: Connection, about: UUID) -> list[Booked]:
-    """What was claimed until now for an invoice; a void one claims nothing, but is not claimed again."""
+    """Claimed until now for an invoice, or for the instalment of it that is late; a void one claims nothing, but is not claimed again."""
     rows = await conn.fetch(
         """
         SELECT c.nature, i.currency, i.gross,
                CASE i.state WHEN 'final' THEN i.gross - i.paid - i.credited - i.written_off ELSE 0 END AS open
-        FROM late_charge c JOIN invoice i ON i.id = c.invoice_id WHERE c.about = $1 ORDER BY c.invoice_id
+        FROM late_charge c JOIN invoice i ON i.id = c.invoice_id
+        JOIN dunning d ON d.invoice_id = c.about LEFT JOIN dunning_step s ON s.id = c.step_id
+        WHERE c.about = $1 AND coalesce(s.instalment, 0) = d.instalment ORDER BY c.invoice_id
         """,
         about,
     )

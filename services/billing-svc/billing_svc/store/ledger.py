@@ -151,25 +151,29 @@ async def is_open_day(conn: Connection, day: date) -> bool:
 
 
 async def ageing_view(conn: Connection, as_of: date) -> list[Any]:
-    """What was open at the end of a day, by days overdue then. From dated facts: settled on day D means open before D."""
+    """Open at the end of a day, by days overdue then, each instalment by its own. From dated facts: settled on day D means open before D."""
     return await conn.fetch(
         """
         WITH owed AS (
-            SELECT i.currency, $1::date - i.due_on AS days,
+            SELECT i.id, i.currency, i.due_on,
                    i.gross - coalesce((SELECT sum(a.amount) FROM allocation a
                                        WHERE a.invoice_id = i.id AND a.allocated_on <= $1), 0)
                            - coalesce((SELECT sum(c.gross) FROM credit_note c
                                        WHERE c.invoice_id = i.id AND c.credited_on <= $1), 0)
                            - coalesce((SELECT sum(w.amount) FROM write_off_movement w
                                        WHERE w.invoice_id = i.id AND w.booked_on <= $1), 0) AS open
-            FROM invoice i WHERE i.issued_on <= $1 AND (i.state = 'final' OR i.voided_on > $1))
-        SELECT currency, count(*) AS invoices, sum(open) AS outstanding,
+            FROM invoice i WHERE i.issued_on <= $1 AND (i.state = 'final' OR i.voided_on > $1)),
+        parts AS (
+            SELECT o.id, o.currency, $1::date - coalesce(d.due_on, o.due_on) AS days,
+                   CASE WHEN d.invoice_id IS NULL THEN o.open ELSE least(d.amount, greatest(o.open - d.later, 0)) END AS open
+            FROM owed o LEFT JOIN due_parts($1) d ON d.invoice_id = o.id WHERE o.open > 0)
+        SELECT currency, count(DISTINCT id) AS invoices, sum(open) AS outstanding,
                coalesce(sum(open) FILTER (WHERE days <= 0), 0) AS not_due,
                coalesce(sum(open) FILTER (WHERE days BETWEEN 1 AND 30), 0) AS days_1_30,
                coalesce(sum(open) FILTER (WHERE days BETWEEN 31 AND 60), 0) AS days_31_60,
                coalesce(sum(open) FILTER (WHERE days BETWEEN 61 AND 90), 0) AS days_61_90,
                coalesce(sum(open) FILTER (WHERE days >= 91), 0) AS days_91_more
-        FROM owed WHERE open > 0 GROUP BY currency ORDER BY currency
+        FROM parts GROUP BY currency ORDER BY currency
         """,
         as_of,
     )

@@ -74,7 +74,7 @@ TABLES: Mapping[str, Table] = {
         staff="opened_by resolved_by",
         personal={"reason": _BOOKS, "resolution": _BOOKS},
     ),
-    "dunning": Table(plain="invoice_id look_on ended"),
+    "dunning": Table(plain="invoice_id look_on ended instalment"),
     "dunning_customer": Table(
         rows=f"t.customer_id IN {_CUSTOMERS}",
         plain="customer_id version policy excluded excluded_until changed_at",
@@ -83,7 +83,8 @@ TABLES: Mapping[str, Table] = {
     ),
     "dunning_policy": Table(plain="name version steps interest_percent reason changed_at", staff="changed_by"),
     "dunning_step": Table(
-        plain="invoice_id step id days kind policy policy_version currency open fee interest letter hold_orders mailed taken_on created_at"
+        plain="invoice_id step id days kind policy policy_version currency open fee interest letter hold_orders mailed taken_on created_at "
+        "instalment due_on"
     ),
     "erased_flow": Table(plain="flow_id erased_at"),
     "import": Table(
@@ -96,11 +97,18 @@ TABLES: Mapping[str, Table] = {
         personal={"records": own("erasure.erase_person: it waits until the import has taken them", shown=False)},
     ),
     "import_error": Table(rows=_MENTIONED.format("t.reason"), plain="id import_id line field", personal={"reason": _GONE}),
+    "instalment": Table(plain="invoice_id number due_on amount later"),
+    "instalment_plan": Table(
+        rows=_OF_INVOICE,
+        plain="invoice_id rest_due_after_days agreed_on called_in_on created_at",
+        staff="agreed_by",
+        personal={"reason": _GONE},
+    ),
     "invoice": Table(
         rows=_ON_FLOW,
         plain="id flow_id number state order_id delivery_id lines taxes currency net tax gross rounding issued_on due_on paid "
         "last_received_on called_overdue_on version created_at updated_at cause cause_id credited settled_on written_off "
-        "written_off_tax disputed voided_on",
+        "written_off_tax disputed voided_on next_due_on",
         personal={"customer": _CUSTOMER},
     ),
     "invoice_draft": Table(

@@ -17,20 +17,24 @@ async def list_customer_ageing_view(
     return await conn.fetch(
         """
         WITH owed AS (
-            SELECT (i.customer->>'customer_id')::uuid AS customer_id, i.currency, $1::date - i.due_on AS days,
+            SELECT (i.customer->>'customer_id')::uuid AS customer_id, i.id, i.currency, i.due_on,
                    sum(l.debit - l.credit) AS open
             FROM invoice i JOIN ledger_entry e ON e.invoice_id = i.id JOIN ledger_line l ON l.entry_id = e.id
             WHERE l.account = 'receivable' AND e.booked_on <= $1
               AND ($2::uuid IS NULL OR i.customer->>'customer_id' = $2::uuid::text)
             GROUP BY i.id HAVING sum(l.debit - l.credit) <> 0),
+        parts AS (
+            SELECT o.customer_id, o.id, o.currency, $1::date - coalesce(d.due_on, o.due_on) AS days,
+                   CASE WHEN d.invoice_id IS NULL THEN o.open ELSE least(d.amount, greatest(o.open - d.later, 0)) END AS open
+            FROM owed o LEFT JOIN due_parts($1) d ON d.invoice_id = o.id AND o.open > 0),
         page AS (SELECT DISTINCT customer_id FROM owed WHERE $3::uuid IS NULL OR customer_id > $3 ORDER BY customer_id LIMIT $4)
-        SELECT o.customer_id, o.currency, count(*) AS invoices, sum(o.open) AS outstanding,
+        SELECT o.customer_id, o.currency, count(DISTINCT o.id) AS invoices, sum(o.open) AS outstanding,
                coalesce(sum(o.open) FILTER (WHERE o.days <= 0), 0) AS not_due,
                coalesce(sum(o.open) FILTER (WHERE o.days BETWEEN 1 AND 30), 0) AS days_1_30,
                coalesce(sum(o.open) FILTER (WHERE o.days BETWEEN 31 AND 60), 0) AS days_31_60,
                coalesce(sum(o.open) FILTER (WHERE o.days BETWEEN 61 AND 90), 0) AS days_61_90,
                coalesce(sum(o.open) FILTER (WHERE o.days >= 91), 0) AS days_91_more
-        FROM owed o JOIN page p ON p.customer_id = o.customer_id GROUP BY 1, 2 ORDER BY 1, 2
+        FROM parts o JOIN page p ON p.customer_id = o.customer_id GROUP BY 1, 2 ORDER BY 1, 2
         """,
         *(as_of, customer_id, after, limit),
     )
@@ -72,14 +76,19 @@ async def list_movements_view(conn: Connection, customer_id: UUID, begin: date, 
 
 
 async def list_open_view(conn: Connection, as_of: date, customer_id: UUID | None) -> list[Any]:
-    """Every invoice that was open at the end of a day, with how much of it."""
+    """Every invoice (of one paid in instalments, each of them) that was open at the end of a day, with how much of it."""
     return await conn.fetch(
         """
-        SELECT i.id AS invoice_id, i.number, (i.customer->>'customer_id')::uuid AS customer_id, i.due_on, i.currency,
-               sum(l.debit - l.credit) AS open
-        FROM invoice i JOIN ledger_entry e ON e.invoice_id = i.id JOIN ledger_line l ON l.entry_id = e.id
-        WHERE l.account = 'receivable' AND e.booked_on <= $1 AND ($2::uuid IS NULL OR i.customer->>'customer_id' = $2::uuid::text)
-        GROUP BY i.id HAVING sum(l.debit - l.credit) > 0 ORDER BY i.due_on, i.id
+        WITH owed AS (
+            SELECT i.id, i.number, (i.customer->>'customer_id')::uuid AS customer_id, i.due_on, i.currency,
+                   sum(l.debit - l.credit) AS open
+            FROM invoice i JOIN ledger_entry e ON e.invoice_id = i.id JOIN ledger_line l ON l.entry_id = e.id
+            WHERE l.account = 'receivable' AND e.booked_on <= $1 AND ($2::uuid IS NULL OR i.customer->>'customer_id' = $2::uuid::text)
+            GROUP BY i.id HAVING sum(l.debit - l.credit) > 0)
+        SELECT o.id AS invoice_id, o.number, o.customer_id, coalesce(d.due_on, o.due_on) AS due_on, o.currency,
+               CASE WHEN d.invoice_id IS NULL THEN o.open ELSE least(d.amount, o.open - d.later) END AS open
+        FROM owed o LEFT JOIN due_parts($1) d ON d.invoice_id = o.id
+        WHERE d.invoice_id IS NULL OR o.open > d.later ORDER BY 4, o.id
         """,
         as_of,
         customer_id,

@@ -107,6 +107,11 @@ class Reader:
     async def _credit(self, _: Example) -> Any:
         return (await self._made(f"invoices/{self.invoice['id']}/credits", {"reason": "a scratch"}))["id"]
 
+    async def _split(self, _: Example) -> Any:
+        parts = {"reason": "x", "instalments": [{"due_on": "2026-12-15"}, {"due_on": "2027-01-15"}]}
+        await self._made(f"invoices/{self.invoice['id']}/instalments", parts)
+        return self.invoice["id"]
+
     async def _draft(self, _: Example) -> Any:
         one = {"sku": "FEE", "description": "Set-up", "quantity": "1", "unit_price": "10.00", "tax_rate": "19"}
         who = {"customer_id": str(self.customer.customer_id), "name": "Nordwind GmbH", "country": "DE"}
