@@ -46,7 +46,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 # `/payments/review` comes before `/payments/{payment_id}`.
                 *(cash_application.router, bank_statements.router, payments.router, refunds.router),
                 *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),
-                *(imports.router, receivables.router, statements.router, dunning.router, letterhead.routes()),
                 *(provider_hooks.router, provider_hooks.public),
                 *(imports.router, receivables.router, statements.router, dunning.router, person_copies.router),
                 letterhead.routes(),
