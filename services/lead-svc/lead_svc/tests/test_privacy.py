@@ -73,7 +73,7 @@ async def test_a_preview_counts_by_table_says_what_is_kept_and_changes_nothing(
     assert tables["lead_key"]["deleted"]
     assert "asked properly" in tables["lead_consent"]["kept"]["wording"]
     assert "unsubscribe" in tables["nurture_delivery"]["kept"]["address_hash"]
-    assert "tax law" in shown["elsewhere"]["order-svc, delivery-svc, billing-svc"]
+    assert "tax law" in shown["elsewhere"]["order-svc, billing-svc"]
     request_tables = ("privacy_request",)
     assert [each for each in await persons.traces(visitor) if not each.startswith(request_tables)] == before
 
