@@ -45,8 +45,8 @@ test: $(STAMP) ## unit and service tests on real PostgreSQL and Kafka (no set-up
 attack: $(STAMP) ## every attack of tests/house/attack on every route of the six services (minutes); LTC_ATTACK_SEED=<number> mixes them anew
 	LTC_ATTACK_ALL=1 .venv/bin/pytest -n $(WORKERS) tests/house/test_bad_input.py $(ARGS)
 
-histories: $(STAMP) ## 2,000 random histories of what is owed through billing-svc and metrics-svc (minutes); LTC_HISTORIES=<number>
-	LTC_HISTORIES=$${LTC_HISTORIES:-2000} .venv/bin/pytest -n $(WORKERS) tests/histories $(ARGS)
+histories: $(STAMP) ## 2,000 random histories of orders, and of what is owed through billing-svc and metrics-svc (minutes); LTC_HISTORIES=<number>
+	LTC_HISTORIES=$${LTC_HISTORIES:-2000} .venv/bin/pytest -n $(WORKERS) services/order-svc/order_svc/tests/test_histories.py tests/histories $(ARGS)
 
 e2e: $(STAMP) ## whole deals through the running stack, over HTTP and Kafka only
 	.venv/bin/pytest -n0 tests/e2e -m "not fault" $(ARGS)

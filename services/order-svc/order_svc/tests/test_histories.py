@@ -1,5 +1,9 @@
-"""Whatever comes in whatever order, however often, and wherever we are killed: every order ends in a legal state, nothing twice."""
+"""Whatever comes in whatever order, however often, and wherever we are killed: every order ends in a legal state, nothing twice.
 
+LTC_HISTORIES says how many are played; `make histories` plays 2,000.
+"""
+
+import os
 from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
@@ -15,7 +19,8 @@ from order_svc.tests.histories import Suite
 from order_svc.tests.model import Model
 from order_svc.tests.news import GROSS, Deal, net_of
 
-HISTORIES, BATCHES = 2000, 8
+HISTORIES = int(os.environ.get("LTC_HISTORIES", "250"))
+BATCHES = -(-HISTORIES // 250)
 ONCE = ("order.received", "order.confirmed", "order.fulfilled", "order.closed", "order.cancelled")
 
 
@@ -135,10 +140,12 @@ def check(seed: int, suite: Suite, model: Books) -> Counter[str]:
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_two_thousand_histories_end_legally_with_nothing_twice(batch: int) -> None:
+def test_histories_end_legally_with_nothing_twice(batch: int) -> None:
     ends: Counter[str] = Counter()
     for seed in range(batch, HISTORIES, BATCHES):
         ends += check(seed, *live(seed))
+    if HISTORIES < 250:
+        return
     # A check that never meets a case proves nothing of it.
     assert {"held", "fulfilled", "closed", "cancelled", "late", "changed", "returned", "replaced", "several lines"} <= set(
         ends
