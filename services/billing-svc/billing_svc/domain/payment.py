@@ -1,7 +1,7 @@
 """Cash application: applied + unapplied + refunded = amount, never negative; nothing is guessed (RULES 5)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -144,6 +144,23 @@ def collectable(invoice: Invoice) -> Money:
 def can_take(invoice: Invoice, payment: Payment) -> bool:
     """Whether a payment can settle something of this invoice."""
     return invoice.state == "final" and collectable(invoice).amount > 0 and invoice.gross.currency == payment.amount.currency
+
+
+def spread(payment: Payment, invoices: Sequence[Invoice], unnamed: Collection[UUID]) -> list[Claim]:
+    """What of a payment settles what: what is open in this order; then, of those that the payer names, what had been given up.
+
+    What was waived of the `unnamed` is not claimed again, and what was waived of any never before what is open.
+    """
+    taking = [invoice for invoice in invoices if can_take(invoice, payment)]
+    left, parts = payment.unapplied, dict[UUID, Money]()
+    for invoice in taking:
+        parts[invoice.id] = min(left, invoice.open, key=lambda money: money.amount)
+        left = left - parts[invoice.id]
+    for invoice in taking:
+        if invoice.id not in unnamed:
+            more = min(left, collectable(invoice) - parts[invoice.id], key=lambda money: money.amount)
+            parts[invoice.id], left = parts[invoice.id] + more, left - more
+    return [Claim(invoice, parts[invoice.id].amount) for invoice in taking if parts[invoice.id].amount > 0]
 
 
 def allocate(payment: Payment, claims: Sequence[Claim], *, on: date, now: datetime) -> tuple[Payment, list[Settlement]]:

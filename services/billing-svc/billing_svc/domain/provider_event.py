@@ -39,6 +39,8 @@ HARD_DECLINES = frozenset(
     }
 )
 _MOST_SIGNATURES = 20
+# Where Stripe's minor units are not those of ISO 4217.
+_MINOR_UNITS = {"ISK": 2, "UGX": 2, "MGA": 0}
 
 
 class SignatureWrong(DomainError):
@@ -147,7 +149,7 @@ def meaning(told: Told) -> Paid | Declined | Undone | None:
     data = told.data
     if told.type == "payment_intent.succeeded":
         return _paid(data, _text(data.get("id")), _text(data.get("latest_charge")), data.get("amount_received"))
-    if told.type == "charge.succeeded":
+    if told.type in ("charge.succeeded", "charge.captured"):
         if data.get("captured") is False:
             return None
         charge = _text(data.get("id"))
@@ -165,6 +167,12 @@ def meaning(told: Told) -> Paid | Declined | Undone | None:
         refunded = _money(data.get("amount_refunded"), data.get("currency"))
         object_id = clean(_text(data.get("payment_intent")), 200) or charge
         return Undone(object_id, charge, False, f"{refunded} of it refunded in all", refunded)
+    if told.type in ("refund.failed", "charge.refund.updated"):
+        if told.type == "charge.refund.updated" and data.get("status") != "failed":
+            return None
+        charge = clean(_text(data.get("charge")), 200)
+        object_id = clean(_text(data.get("payment_intent")), 200) or charge
+        return Undone(object_id, charge, False, "a refund failed: the money is with the provider again")
     if told.type in ("charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"):
         charge = clean(_text(data.get("charge")), 200)
         reason = clean(_text(data.get("reason")), 100) or "no reason told"
@@ -198,7 +206,7 @@ def _money(amount: object, currency: object) -> Money:
     code = _text(currency).upper()
     if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) >= 10**15:
         raise Invalid("the amount is no whole number of minor units", field="data.object.amount")
-    return Money.of(Decimal(amount).scaleb(-minor_units(code)), code)
+    return Money.rounded(Decimal(amount).scaleb(-_MINOR_UNITS.get(code, minor_units(code))), code)
 
 
 def _text(value: object) -> str:

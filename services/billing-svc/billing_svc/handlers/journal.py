@@ -11,6 +11,7 @@ from billing_svc.domain import invoice as documents
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.ledger import Entry
 from billing_svc.domain.occasion import Occasion
+from billing_svc.store import erasure as erasures
 from billing_svc.store import invoices, ledger
 from billing_svc.store.ledger import Origin
 
@@ -25,7 +26,14 @@ async def issue(tx: Transaction, occasion: Occasion, flow_id: UUID | None, *, pa
     """
     if await invoices.is_invoiced(tx.conn, occasion.cause_id):
         return None
+    if parent is not None:
+        await erasures.share_flows(tx.conn, [parent])
     [(invoice, events)] = await issue_all(tx, [(occasion, flow_id)])
+    if parent is not None:
+        # Whoever is erased on the one journey is the same person on the other.
+        await erasures.insert_journey(tx.conn, invoice.flow_id, parent)
+        if await erasures.list_erased(tx.conn, [parent]):
+            await erasures.insert_erased_flows(tx.conn, [invoice.flow_id], tx.now)
     for event in events:
         tx.emit(event, flow_id=invoice.flow_id, sequence=invoice.version, parent_flow_id=parent)
     return invoice

@@ -136,7 +136,7 @@ async def _remitted(tx: Transaction, payment: Payment) -> list[Claim]:
     charges = [locked[each] for each in late if locked[each] not in named]
     if charges:
         named = allocation.with_charges(named, charges, (await get_setting(tx.conn)).policy)
-    return [Claim(invoice) for invoice in named if cash.can_take(invoice, payment)]
+    return cash.spread(payment, named, {invoice.id for invoice in charges})
 
 
 async def _settle(tx: Transaction, payment: Payment, claims: Sequence[Claim], *, on: date) -> tuple[Payment, list[Invoice]]:

@@ -24,6 +24,7 @@ from billing_svc.store import cash_application as settings
 from billing_svc.store import invoices, payments
 from billing_svc.store import provider_events as store
 from billing_svc.store.provider_events import Provider
+from billing_svc.store.refunds import executed_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,10 @@ async def work_due(tx: Transaction) -> int:
         reason = error.reason if isinstance(error, DomainError) else "a defect on our side; it is looked at by hand"
         logger.warning("an event of a payment provider waits for a person: %s", reason)
         done = replace(event, state="waiting", reason=reason[:500])
-    await store.save_event(tx.conn, replace(done, settled_at=None if done.state == "waiting" else tx.now))
+    # The words of a voucher are kept; of what books nothing, they are somebody's data without a use.
+    idle = done.state == "ignored" or done.hard is not None
+    done = replace(done, body=b"" if idle else done.body, settled_at=None if done.state == "waiting" else tx.now)
+    await store.save_event(tx.conn, done)
     return 1
 
 
@@ -115,6 +119,8 @@ async def _paid(tx: Transaction, event: ProviderEvent, paid: Paid) -> ProviderEv
     setting = await settings.get_setting(tx.conn)
     payment = await cash_application.book(tx, paid.signals, method="card", item=None, setting=setting)
     await store.insert_payment(tx.conn, event.provider, payment.id, paid.object_id, paid.charge_id)
+    # Providers keep no order: what was told of this payment before it is worked on again.
+    await store.reopen(tx.conn, event.provider, paid.object_id, paid.charge_id)
     return replace(event, state="taken", payment_id=payment.id)
 
 
@@ -137,11 +143,18 @@ async def _declined(tx: Transaction, event: ProviderEvent, declined: Declined) -
 
 
 async def _gone_back(tx: Transaction, event: ProviderEvent, payment_id: UUID, in_all: Money) -> ProviderEvent:
-    """Refund what is not refunded here yet: providers tell how much it is in all."""
+    """Refund what is not refunded here yet: providers tell how much it is in all.
+
+    While a refund is only asked for, a person says whether this is it.
+    """
     payment = await payments.get_payment_for_update(tx.conn, payment_id)
-    missing = in_all - payment.refunded
+    gone = await executed_of(tx.conn, payment)
+    missing = in_all - gone
     if missing.amount <= 0:
         return replace(event, state="known")
+    if gone != payment.refunded:
+        aside = payment.refunded - gone
+        return replace(event, reason=f"{event.reason}; a refund of {aside} is asked for: execute it, or withdraw it"[:500])
     executed = Execution(f"{event.provider} {event.event_id}", None)
     who = {"reason": event.reason or event.type, "by": f"provider {event.provider}"}
     await refunds.give_back(tx, payment_id, missing, executed, **who)

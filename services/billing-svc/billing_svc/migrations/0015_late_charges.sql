@@ -14,6 +14,9 @@ CREATE TABLE late_charge (
 CREATE INDEX late_charge_about ON late_charge (about);
 CREATE TRIGGER late_charge_kept BEFORE UPDATE OR DELETE ON late_charge FOR EACH ROW EXECUTE FUNCTION kept_for_ever();
 
-INSERT INTO ledger_account (code, type, control, made_by, created_at) VALUES ('late_charges', 'income', false, 'billing-svc', '1970-01-01T00:00:00Z');
+-- A company may have opened an account of this code before; then it keeps what it is called.
+INSERT INTO ledger_account (code, type, control, made_by, created_at)
+VALUES ('late_charges', 'income', false, 'billing-svc', '1970-01-01T00:00:00Z') ON CONFLICT (code) DO NOTHING;
 INSERT INTO account_name (account, number, name, valid_from, made_by, created_at)
-VALUES ('late_charges', '4900', 'Reminder fees and late interest', '1970-01-01', 'billing-svc', '1970-01-01T00:00:00Z');
+SELECT 'late_charges', '4900', 'Reminder fees and late interest', '1970-01-01', 'billing-svc', '1970-01-01T00:00:00Z'
+WHERE NOT EXISTS (SELECT FROM account_name WHERE account = 'late_charges');

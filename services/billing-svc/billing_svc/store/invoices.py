@@ -163,7 +163,8 @@ async def find_how_known(conn: Connection, invoice_id: UUID) -> str | None:
         """
         SELECT 'was sent (' || channel || ')' FROM invoice_sending WHERE invoice_id = $1
         UNION ALL SELECT 'was disputed' FROM dispute WHERE invoice_id = $1
-        UNION ALL SELECT 'was reminded of' FROM dunning_step WHERE invoice_id = $1 LIMIT 1
+        UNION ALL SELECT 'was reminded of' FROM dunning_step WHERE invoice_id = $1
+        UNION ALL SELECT 'was claimed by a letter' FROM late_charge WHERE invoice_id = $1 LIMIT 1
         """,
         invoice_id,
     )

@@ -65,10 +65,22 @@ async def insert_event(conn: Connection, e: ProviderEvent) -> bool:
 async def save_event(conn: Connection, e: ProviderEvent) -> None:
     await conn.execute(
         """
-        UPDATE provider_event SET state = $2, object_id = $3, payment_id = $4, hard = $5, reason = $6, decided_by = $7, settled_at = $8
+        UPDATE provider_event SET state = $2, object_id = $3, payment_id = $4, hard = $5, reason = $6, decided_by = $7, settled_at = $8,
+                                  body = $9
         WHERE id = $1
         """,
-        *(e.id, e.state, e.object_id, e.payment_id, e.hard, e.reason, e.decided_by, e.settled_at),
+        *(e.id, e.state, e.object_id, e.payment_id, e.hard, e.reason, e.decided_by, e.settled_at, e.body),
+    )
+
+
+async def reopen(conn: Connection, provider: str, *object_ids: str) -> None:
+    """What waits since no payment of these was known is worked on again."""
+    await conn.execute(
+        """
+        UPDATE provider_event SET state = 'received' WHERE provider = $1 AND object_id = ANY($2::text[]) AND state = 'waiting'
+          AND payment_id IS NULL
+        """,
+        *(provider, [each for each in object_ids if each]),
     )
 
 

@@ -7,6 +7,7 @@ from ltc_chassis.connection import Connection
 from ltc_contracts.errors import NotFound
 from ltc_contracts.money import Money
 
+from billing_svc.domain.payment import Payment
 from billing_svc.domain.refund import Refund
 
 
@@ -37,6 +38,14 @@ async def is_reference_used(conn: Connection, reference: str) -> bool:
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('refund:' || $1, 0))", reference)
     found: bool = await conn.fetchval("SELECT EXISTS (SELECT 1 FROM refund WHERE reference = $1)", reference)
     return found
+
+
+async def executed_of(conn: Connection, payment: Payment) -> Money:
+    """What of a (locked) payment is gone, without what is only set aside."""
+    amount = await conn.fetchval(
+        "SELECT coalesce(sum(amount), 0) FROM refund WHERE payment_id = $1 AND state = 'executed'", payment.id
+    )
+    return Money.of(amount, payment.amount.currency)
 
 
 async def get_refund(conn: Connection, refund_id: UUID) -> Refund:

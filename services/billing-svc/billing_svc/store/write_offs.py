@@ -72,8 +72,11 @@ async def insert_write_off(conn: Connection, w: WriteOff) -> bool:
 async def save_write_off(conn: Connection, w: WriteOff) -> None:
     """What was decided."""
     await conn.execute(
-        "UPDATE write_off SET state = $2, tax = $3, decided_by = $4, decision = $5, decided_on = $6, updated_at = $7 WHERE id = $1",
-        *(w.id, w.state, w.tax.amount, w.decided_by, w.decision, w.decided_on, w.updated_at),
+        """
+        UPDATE write_off SET state = $2, tax = $3, decided_by = $4, decision = $5, decided_on = $6, updated_at = $7, policy_version = $8
+        WHERE id = $1
+        """,
+        *(w.id, w.state, w.tax.amount, w.decided_by, w.decision, w.decided_on, w.updated_at, w.policy_version),
     )
 
 

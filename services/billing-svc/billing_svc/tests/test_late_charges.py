@@ -132,3 +132,21 @@ async def test_money_counts_on_cost_interest_and_principal_as_the_policy_says(
     fee, interest = await charges(client)
     found = [(await shown(client, each))["open"]["amount"] for each in (invoice, fee, interest)]
     assert tuple(found) == open_
+
+
+async def test_a_fee_that_was_given_up_takes_nothing_of_what_is_paid_for_the_invoice(
+    client: httpx.AsyncClient, clock: FixedClock, run_timer: Run, invoice: Json
+) -> None:
+    setting: Json = {"version": 2, "automatic": "0.5", "policy": "cost_interest_principal"}
+    assert (await client.put("/v1/cash-setting", json=setting)).is_success
+    await step(client, run_timer, clock, 40)
+    fee, interest = await charges(client)
+    given_up = await client.post(f"/v1/invoices/{fee['id']}/write-offs", json={"reason": "goodwill"})
+    assert given_up.json()["state"] == "granted", given_up.text
+    paid = await client.post("/v1/payments", json=payment_body("119.29", reference=invoice["number"]))
+    assert paid.json()["unapplied"] == eur("0.00")
+    found = [(await shown(client, each))["open"]["amount"] for each in (invoice, fee, interest)]
+    assert found == ["0.00", "0.00", "0.00"]
+    # Money beyond all that is claimed stays the customer's.
+    more = await client.post("/v1/payments", json=payment_body("5.00", reference=invoice["number"]))
+    assert more.json()["unapplied"] == eur("5.00")

@@ -174,6 +174,42 @@ async def test_what_a_provider_gave_back_is_refunded_once_and_claimed_again(
     assert [each["balance"] for each in totals] == ["0.00"]
 
 
+async def test_a_refund_that_is_only_asked_for_is_not_taken_for_the_one_that_went_back(
+    provider: Provider, client: httpx.AsyncClient, invoice: Json
+) -> None:
+    paid = {"id": "pi_1", "amount_received": 12000, "currency": "eur", "description": invoice["number"], "latest_charge": "ch_1"}
+    await provider.push(event("payment_intent.succeeded", "evt_1", **paid))
+    [payment] = (await client.get("/v1/payments")).json()["items"]
+    asked = {"amount": {"amount": "20.00", "currency": "EUR"}, "reason": "paid twice"}
+    assert (await client.post(f"/v1/payments/{payment['id']}/refunds", json=asked)).status_code == 201
+    await provider.push(event("charge.refunded", "evt_2", id="ch_1", payment_intent="pi_1", amount_refunded=2000, currency="eur"))
+    await provider.push(event("refund.failed", "evt_3", id="re_1", charge="ch_1", payment_intent="pi_1"))
+    _, refunded, failed = await provider.events()
+    assert (refunded["state"], failed["state"]) == ("waiting", "waiting")
+    assert "a refund of 20.00 EUR is asked for" in refunded["reason"]
+
+
+async def test_what_is_told_before_its_payment_is_worked_on_after_it(
+    provider: Provider, client: httpx.AsyncClient, invoice: Json
+) -> None:
+    await provider.push(event("charge.refunded", "evt_1", id="ch_1", payment_intent="pi_1", amount_refunded=4000, currency="eur"))
+    assert [each["state"] for each in await provider.events()] == ["waiting"]
+    about = {"metadata": {"invoice_number": invoice["number"]}, "currency": "eur", "payment_intent": "pi_1"}
+    await provider.push(event("charge.captured", "evt_2", id="ch_1", amount=10000, captured=True, **about))
+    assert [each["state"] for each in await provider.events()] == ["taken", "taken"]
+    assert (await client.get(f"/v1/invoices/{invoice['id']}")).json()["open"]["amount"] == "40.00"
+
+
+@pytest.mark.parametrize(
+    ("currency", "told"), [("eur", "10.00 EUR"), ("isk", "10 ISK"), ("mga", "1,000.00 MGA"), ("jpy", "1,000 JPY")]
+)
+def test_amounts_are_in_the_minor_units_of_the_provider(currency: str, told: str) -> None:
+    paid: dict[str, Any] = {"id": "pi_1", "amount_received": 1000, "currency": currency}
+    said = rules.meaning(rules.read(event("payment_intent.succeeded", **paid)))
+    assert isinstance(said, rules.Paid)
+    assert str(said.signals.amount) == told
+
+
 async def test_a_provider_that_is_not_set_up_is_not_there(client: httpx.AsyncClient, clock: FixedClock) -> None:
     for code in ("nobody", "without-secret"):
         if code != "nobody":
