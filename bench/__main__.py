@@ -1,4 +1,5 @@
-"""`python -m bench [--short] [name ...]`: flow, checkout, start, create, visible, drain, domain, metrics, leads; all of them without a name.
+"""`python -m bench [--short] [name ...]`: flow, checkout, start, create, visible, drain, domain, metrics, leads, statements,
+invoices; all of them without a name.
 
 `--short` measures `leads` among 50,000 instead of a million, and `checkout` for a few seconds: for a quick look, and for CI.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from ltc_cli.stack import Stack
 from rich.console import Console
 
-from bench import leading, ordering, reading, whole, writing
+from bench import cashing, leading, ordering, reading, whole, writing
 from bench.report import Row, show
 
 MEASUREMENTS: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {
@@ -28,6 +29,8 @@ MEASUREMENTS: dict[str, Callable[[Stack], Awaitable[list[Row]]]] = {
     "domain": reading.domain,
     "metrics": reading.metrics,
     "leads": leading.leads,
+    "statements": cashing.statements,
+    "invoices": cashing.invoices,
 }
 
 

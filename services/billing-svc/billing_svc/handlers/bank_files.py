@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -76,6 +78,10 @@ class _Reading:
         self.entries += len(rows)
         return rows
 
+    def close(self) -> None:
+        """Let go of the file, and of what reads it."""
+        self.told = iter(())
+
     def _row(self, entry: BankEntry) -> Row:
         identity = self.tally.add(entry)
         now = self.tally.statements[-1]
@@ -83,18 +89,34 @@ class _Reading:
         return Row(new_id(), identity, now.id, now.entries, now.begins.kind, now.begins.account, entry, items)
 
 
+async def _chunks(reading: _Reading) -> AsyncGenerator[list[Row], None]:
+    """While the database takes one chunk, a thread reads the next one.
+
+    One thread from the first byte to the last, which lets go of the parser as well: lxml's parsers do not survive that they are used by
+    one thread and then by another.
+    """
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, "bank-file")
+    try:
+        rows = await loop.run_in_executor(thread, reading.chunk)
+        while rows:
+            coming = loop.run_in_executor(thread, reading.chunk)
+            try:
+                yield rows
+            finally:
+                rows = await coming
+    finally:
+        await loop.run_in_executor(thread, reading.close)
+        thread.shutdown(wait=False)
+
+
 async def _take(runtime: Runtime, tx: Transaction, file_id: UUID, content: bytes) -> int:
     reading = _Reading(formats.read(content))
-    # While the database takes one chunk, a thread reads the next one.
-    rows = await asyncio.to_thread(reading.chunk)
-    while rows:
-        coming = asyncio.create_task(asyncio.to_thread(reading.chunk))
-        try:
+    async with aclosing(_chunks(reading)) as chunks:
+        async for rows in chunks:
             await bank_entries.insert_entries(tx.conn, rows, tx.now)
             async with runtime.db.transaction() as beside:
                 await bank_files.save_progress(beside.conn, file_id, reading.entries, beside.now)
-        finally:
-            rows = await coming
     taken = await _judge(tx, file_id, reading.tally)
     await bank_files.save_done(tx.conn, file_id, entries=reading.entries, taken=taken, now=tx.now)
     return max(reading.entries, 1)

@@ -2,12 +2,19 @@
 
 import gzip
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import aclosing
+from datetime import date
 from decimal import Decimal
 
 import httpx
 import pytest
 from ltc_chassis.db import Database
+from ltc_contracts.money import Money
 
+from billing_svc.domain.bank_statement import BankEntry, BankItem, Begins, Told
+from billing_svc.handlers.bank_files import CHUNK, _chunks, _Reading
 from billing_svc.tests.bank import ACCOUNT, Ntry, Run, camt, camt_file, entries_of, mt940, send, statement
 from billing_svc.tests.test_real_data import DATA
 
@@ -251,3 +258,28 @@ async def test_archives_and_empty_files_are_not_even_kept(client: httpx.AsyncCli
         assert (reply.status_code, reply.json()["type"]) == (400, "urn:ltc:problem:statement-unreadable")
         assert reply.json()["line"] == 1
     assert (await client.get("/v1/bank-statements")).json()["items"] == []
+
+
+async def test_one_thread_reads_a_file_from_its_first_entry_to_its_last_and_lets_go_of_it() -> None:
+    threads: list[int] = []
+
+    def told() -> Iterator[Told]:
+        try:
+            amount, day = Money.of("1.00", "EUR"), date(2026, 1, 1)
+            yield Begins(1, "camt.054", ACCOUNT, "N-1", "", None)
+            for number in range(3 * CHUNK):
+                threads.append(threading.get_ident())
+                yield BankEntry(number, amount, True, day, day, (BankItem(amount),))
+        finally:
+            threads.append(threading.get_ident())
+
+    async with aclosing(_chunks(_Reading(told()))) as chunks:
+        assert [len(rows) async for rows in chunks] == [CHUNK, CHUNK, CHUNK]
+    async with aclosing(_chunks(_Reading(told()))) as chunks:
+        async for _ in chunks:
+            break
+    # The first file whole, of the second what was read when nobody wanted more; each let go by who read it.
+    assert len(threads) == 3 * CHUNK + 1 + 2 * CHUNK + 1
+    first, second = set(threads[: 3 * CHUNK + 1]), set(threads[3 * CHUNK + 1 :])
+    assert len(first) == len(second) == 1
+    assert threading.get_ident() not in first | second
