@@ -173,6 +173,7 @@ async def _undone(tx: Transaction, event: ProviderEvent, undone: Undone) -> Prov
     if not undone.disputed:
         return event
     settled = (await payments.list_allocations(tx.conn, [payment_id])).get(payment_id, [])
+    await invoices.get_invoices_for_update(tx.conn, [each.invoice_id for each in settled])
     for each in settled:
         try:
             async with tx.savepoint():

@@ -14,7 +14,7 @@ from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.refund import Refund
 from billing_svc.handlers.journal import book
 from billing_svc.handlers.payments import take_off
-from billing_svc.store import payments, refunds
+from billing_svc.store import invoices, payments, refunds
 
 
 class ReferenceUsed(DomainError):
@@ -61,6 +61,10 @@ async def give_back(tx: Transaction, payment_id: UUID, amount: Money, executed: 
     """
     payment = await payments.get_payment(tx.conn, payment_id)
     settled = (await payments.list_allocations(tx.conn, [payment_id])).get(payment_id, [])
+    # All that this may touch, in the order of ids, before any of it changes: part by part two who give back would wait for each other.
+    touched = [each.invoice_id for each in settled]
+    await payments.lock_payments_of(tx.conn, touched, also=payment_id)
+    await invoices.get_invoices_for_update(tx.conn, touched)
     parts: list[tuple[UUID | None, Money]] = [(None, payment.unapplied)]
     parts += [(each.invoice_id, each.amount) for each in reversed(settled)]
     for number, (invoice_id, there) in enumerate(parts):
