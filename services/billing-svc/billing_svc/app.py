@@ -27,6 +27,7 @@ from billing_svc.api import (
     receivables,
     refunds,
     statements,
+    usage,
     voids,
     write_offs,
 )
@@ -41,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             package="billing_svc",
             settings=settings or Settings(),
             routers=[
-                *(invoices.router, drafts.router, voids.router, documents.router),
+                *(invoices.router, drafts.router, voids.router, documents.router, usage.router),
                 *(credits.router, disputes.router, write_offs.router, instalments.router),
                 # `/payments/review` comes before `/payments/{payment_id}`.
                 *(cash_application.router, bank_statements.router, payments.router, refunds.router),

@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Errand, Timer
 
-from billing_svc.handlers import bank_files, cash_application, dunning, imports, instalments, invoices, provider_events
+from billing_svc.handlers import bank_files, cash_application, dunning, imports, instalments, invoices, usage, provider_events
 
 
 async def mark_overdue(tx: Transaction) -> int:
@@ -27,9 +27,15 @@ async def call_in_rest(tx: Transaction) -> int:
     return await instalments.call_in(tx, limit=50)
 
 
+async def bill_usage(tx: Transaction) -> int:
+    """Periods of usage that are over become invoices, each once."""
+    return await usage.close_due(tx, limit=20)
+
+
 TIMERS = [
     Timer("mark-overdue", mark_overdue),
     Timer("import-rows", import_rows),
+    Timer("bill-usage", bill_usage, every=1.0),
     Timer("call-in-rest", call_in_rest, every=1.0),
     Timer("dunning", take_dunning_steps, every=1.0),
 ]

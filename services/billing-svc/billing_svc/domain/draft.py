@@ -11,7 +11,7 @@ from ltc_contracts.events import Customer, TaxSubtotal
 from ltc_contracts.money import Money
 
 from billing_svc.domain.amounts import tax_subtotals
-from billing_svc.domain.occasion import InvoiceLine, Occasion, by_hand
+from billing_svc.domain.occasion import InvoiceLine, Occasion, without_order
 
 State = Literal["open", "final", "discarded"]
 TRANSITIONS: dict[State, dict[str, State]] = {
@@ -112,7 +112,7 @@ def figures(draft: Draft) -> Figures:
 def _occasion(draft: Draft, terms: int) -> Occasion:
     content, name = draft.content, str(draft.id)
     ids = {"order_id": id_elsewhere("order", "draft", name), "delivery_id": id_elsewhere("delivery", "draft", name)}
-    return by_hand(content.customer, content.lines, cause_id=draft.id, payment_terms_days=terms, **ids)
+    return without_order("manual", content.customer, content.lines, cause_id=draft.id, payment_terms_days=terms, **ids)
 
 
 def _moved(draft: Draft, move: str, version: int, by: str, now: datetime) -> Draft:

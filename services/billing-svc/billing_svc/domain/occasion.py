@@ -28,7 +28,8 @@ from billing_svc.domain.amounts import line_net, worth
 # `delivery`: all of it, told by `delivery.completed` of a writer that told no parts. `order`: all of it, prepaid.
 # `change`: what a change added to a prepaid order. `import`: what was delivered and invoiced in another system. `late_charge`: a fee of
 # dunning or interest, claimed for an invoice that is late. `manual`: what a person wrote.
-Cause = Literal["handover", "delivery", "order", "change", "import", "late_charge", "manual"]
+# `usage`: what was used in a period.
+Cause = Literal["handover", "delivery", "order", "change", "import", "late_charge", "manual", "usage"]
 
 
 class InvoiceLine(Line):
@@ -137,7 +138,8 @@ def of_handover(event: DeliveryHandedOver) -> Occasion:
     return _true(occasion)
 
 
-def by_hand(
+def without_order(
+    cause: Cause,
     customer: Customer,
     lines: tuple[InvoiceLine, ...],
     *,
@@ -146,10 +148,10 @@ def by_hand(
     delivery_id: UUID,
     payment_terms_days: int,
 ) -> Occasion:
-    """What a person wrote. Raises `Invalid` with the first figure that is wrong."""
+    """What a person wrote, or what was used. Raises `Invalid` with the first figure that is wrong."""
     require_priced(lines)
     occasion = Occasion(
-        cause="manual",
+        cause=cause,
         cause_id=cause_id,
         order_id=order_id,
         delivery_id=delivery_id,

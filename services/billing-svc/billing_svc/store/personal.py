@@ -196,6 +196,17 @@ TABLES: Mapping[str, Table] = {
         staff="requested_by executed_by",
         personal={"reason": _BOOKS},
     ),
+    "usage_plan": Table(
+        rows=f"t.parent_flow_id = ANY(:flows) OR (t.customer->>'customer_id')::uuid IN {_CUSTOMERS}",
+        plain="id currency payment_terms_days tariff starts_on ends_on grace_days next_from parent_flow_id version created_at updated_at",
+        staff="created_by",
+        personal={"customer": keep("it is the customer of the invoices of what is used")},
+    ),
+    "usage_record": Table(
+        rows=f"t.plan_id IN (SELECT p.id FROM usage_plan p WHERE (p.customer->>'customer_id')::uuid IN {_CUSTOMERS})",  # noqa: S608 - literal text
+        plain="id plan_id quantity used_at recorded_at billed_from",
+        personal={"key": _VOUCHER, "counted": _VOUCHER},
+    ),
     "write_off": Table(
         rows=_ON_FLOW,
         plain="id flow_id invoice_id number order_id currency amount tax cause state policy_version requested_on decided_on created_at "
