@@ -3,7 +3,7 @@
 from ltc_chassis.db import Transaction
 from ltc_chassis.timers import Errand, Timer
 
-from billing_svc.handlers import bank_files, cash_application, dunning, imports, instalments, invoices, usage, provider_events
+from billing_svc.handlers import bank_files, cash_application, dunning, imports, instalments, invoices, provider_events, usage
 
 
 async def mark_overdue(tx: Transaction) -> int:

@@ -105,6 +105,11 @@ def last_day(plan: UsagePlan, begin: date) -> date:
     return last if plan.ends_on is None else min(last, plan.ends_on)
 
 
+def bill_on(plan: UsagePlan, begin: date) -> date:
+    """The day on which a period is invoiced."""
+    return last_day(plan, begin) + timedelta(days=1 + plan.grace_days)
+
+
 def following(plan: UsagePlan, begin: date) -> date | None:
     """The next period; None after the last."""
     after = period_after(begin)

@@ -1,11 +1,12 @@
 """Usage: agreed, recorded once per key, and invoiced in arrears, each period once."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Literal
 
-from ltc_chassis.db import Transaction
+from ltc_chassis.db import Transaction, is_down, is_retryable
 from ltc_chassis.ids import new_id
 
 from billing_svc.domain import usage as rules
@@ -14,6 +15,7 @@ from billing_svc.handlers.journal import issue
 from billing_svc.store import usage
 from billing_svc.store.usage import Record
 
+logger = logging.getLogger(__name__)
 # Clocks of those who tell are not ours.
 _AHEAD = timedelta(minutes=5)
 
@@ -29,7 +31,7 @@ class Outcome:
 async def agree_usage(tx: Transaction, plan: UsagePlan) -> UsagePlan:
     """From its first day on usage is recorded and invoiced. Raises `Invalid` with the field."""
     rules.check_plan(plan)
-    await usage.insert_plan(tx.conn, plan)
+    await usage.insert_plan(tx.conn, plan, rules.bill_on(plan, plan.starts_on))
     return plan
 
 
@@ -64,14 +66,27 @@ async def close_due(tx: Transaction, *, limit: int) -> int:
     """
     due = await usage.claim_due(tx.conn, tx.now.date(), limit)
     for plan in due:
-        begin = plan.next_from
-        assert begin is not None, "it was claimed by it"
-        tally = await usage.take_records(tx.conn, plan.id, begin, rules.last_day(plan, begin) + timedelta(days=1))
-        occasion = rules.bill(plan, begin, Used(getattr(tally, plan.tariff.meter), tally.records, tally.late))
-        if occasion is not None:
-            await issue(tx, occasion, None, parent=plan.parent_flow_id)
-        await usage.save_next_period(tx.conn, plan.id, rules.following(plan, begin), tx.now)
+        try:
+            async with tx.savepoint():
+                await _close(tx, plan)
+        except Exception as error:
+            if is_down(error) or is_retryable(error):
+                raise
+            # One that cannot be invoiced (a sum beyond what a document holds) must not keep the others waiting.
+            logger.exception("usage plan %s: the period from %s is not invoiced", plan.id, plan.next_from)
+            await usage.save_next_period(tx.conn, plan.id, plan.next_from, tx.now.date() + timedelta(days=1), tx.now)
     return len(due)
+
+
+async def _close(tx: Transaction, plan: UsagePlan) -> None:
+    begin = plan.next_from
+    assert begin is not None, "a plan that is over is not claimed"
+    tally = await usage.take_records(tx.conn, plan.id, begin, rules.last_day(plan, begin) + timedelta(days=1))
+    occasion = rules.bill(plan, begin, Used(getattr(tally, plan.tariff.meter), tally.records, tally.late))
+    if occasion is not None:
+        await issue(tx, occasion, None, parent=plan.parent_flow_id)
+    after = rules.following(plan, begin)
+    await usage.save_next_period(tx.conn, plan.id, after, after and rules.bill_on(plan, after), tx.now)
 
 
 def _refusal(record: Record, plan: UsagePlan | None, now: datetime) -> str | None:

@@ -10,13 +10,15 @@ CREATE TABLE usage_plan (
     grace_days         int NOT NULL CHECK (grace_days >= 0),
     -- The first day of the period that is not invoiced yet; null: all are.
     next_from          date,
+    -- The day to invoice it; later where that failed.
+    look_on            date CHECK (look_on IS NULL OR next_from IS NOT NULL),
     parent_flow_id     uuid,
     created_by         text NOT NULL,
     version            int NOT NULL,
     created_at         timestamptz NOT NULL,
     updated_at         timestamptz NOT NULL
 );
-CREATE INDEX usage_plan_due ON usage_plan (next_from) WHERE next_from IS NOT NULL;
+CREATE INDEX usage_plan_due ON usage_plan (look_on) WHERE look_on IS NOT NULL;
 
 -- The primary key is the promise that nothing counts twice, however often it is told.
 CREATE TABLE usage_record (

@@ -198,7 +198,8 @@ TABLES: Mapping[str, Table] = {
     ),
     "usage_plan": Table(
         rows=f"t.parent_flow_id = ANY(:flows) OR (t.customer->>'customer_id')::uuid IN {_CUSTOMERS}",
-        plain="id currency payment_terms_days tariff starts_on ends_on grace_days next_from parent_flow_id version created_at updated_at",
+        plain="id currency payment_terms_days tariff starts_on ends_on grace_days next_from look_on parent_flow_id version created_at "
+        "updated_at",
         staff="created_by",
         personal={"customer": keep("it is the customer of the invoices of what is used")},
     ),

@@ -38,22 +38,23 @@ class Tally:
     unique: Decimal
 
 
-async def insert_plan(conn: Connection, p: UsagePlan) -> None:
+async def insert_plan(conn: Connection, p: UsagePlan, look_on: date) -> None:
     await conn.execute(
         """
         INSERT INTO usage_plan (id, customer, currency, payment_terms_days, tariff, starts_on, ends_on, grace_days, next_from,
-                                parent_flow_id, created_by, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                parent_flow_id, created_by, version, created_at, updated_at, look_on)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,
         *(p.id, p.customer.model_dump(mode="json"), p.currency, p.payment_terms_days, _written(p.tariff), p.starts_on, p.ends_on),
-        *(p.grace_days, p.next_from, p.parent_flow_id, p.created_by, p.version, p.created_at, p.updated_at),
+        *(p.grace_days, p.next_from, p.parent_flow_id, p.created_by, p.version, p.created_at, p.updated_at, look_on),
     )
 
 
-async def save_next_period(conn: Connection, plan_id: UUID, next_from: date | None, now: datetime) -> None:
-    """A period is invoiced."""
+async def save_next_period(conn: Connection, plan_id: UUID, next_from: date | None, look_on: date | None, now: datetime) -> None:
+    """A period is invoiced; or it is not, and is looked at again."""
     await conn.execute(
-        "UPDATE usage_plan SET next_from = $2, version = version + 1, updated_at = $3 WHERE id = $1", plan_id, next_from, now
+        "UPDATE usage_plan SET next_from = $2, look_on = $3, version = version + 1, updated_at = $4 WHERE id = $1",
+        *(plan_id, next_from, look_on, now),
     )
 
 
@@ -91,8 +92,7 @@ async def claim_due(conn: Connection, today: date, limit: int) -> list[UsagePlan
         SELECT id, customer, currency, payment_terms_days, tariff, starts_on, ends_on, grace_days, next_from, parent_flow_id, created_by,
                version, created_at, updated_at
         FROM usage_plan
-        WHERE least((next_from + interval '1 month')::date, ends_on + 1) + grace_days <= $1
-        ORDER BY next_from, id LIMIT $2 FOR UPDATE SKIP LOCKED
+        WHERE look_on <= $1 ORDER BY look_on, id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         today,
         limit,
@@ -146,6 +146,7 @@ async def take_records(conn: Connection, plan_id: UUID, begin: date, end: date) 
         """,
         *(plan_id, begin, end),
     )
+    assert row is not None, "a count has a row"
     return Tally(**dict(row))
 
 

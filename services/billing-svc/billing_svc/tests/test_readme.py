@@ -31,6 +31,7 @@ ANSWERED = {
     "ENTRY": "/v1/ledger/entries",
     "EXPORT": "/v1/ledger/exports",
     "IMPORT": "/v1/imports",
+    "PLAN": "/v1/usage-plans",
 }
 FILES = {
     "logo.png": png(),

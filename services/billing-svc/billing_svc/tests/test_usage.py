@@ -168,6 +168,21 @@ async def test_a_crash_and_replicas_invoice_a_period_once_and_no_record_is_lost_
     assert len({each["cause_id"] for each in made}) == len(made) <= 2
 
 
+async def test_a_period_that_no_document_holds_keeps_no_other_waiting(
+    client: httpx.AsyncClient, clock: FixedClock, run_timer: Any
+) -> None:
+    huge = await agree(client, model="per_unit", tiers=[{"price": "9" * 12}])
+    small = await agree(client, model="per_unit", tiers=[{"price": "1.00"}])
+    clock.advance(days=31)
+    for plan, quantity in ((huge, "9" * 9), (small, "1")):
+        await use(client, plan, ("a", quantity, "2026-01-10"))
+    await run_timer(BILL)
+    [made] = await invoices(client)
+    assert made["net"]["amount"] == "1.00"
+    waiting = (await client.get(f"/v1/usage-plans/{huge['id']}")).json()
+    assert (waiting["next_from"], waiting["unbilled_records"]) == ("2026-01-01", 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
