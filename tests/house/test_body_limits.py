@@ -19,6 +19,7 @@ LARGER = {
     ("delivery", "POST /v1/surveys/{code}/asks/file"): MB + 64 * KB,  # a file of 1 MB
     ("billing", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
     ("billing", "POST /v1/bank-statements"): 21 * MB,  # a file of 20 MB
+    ("billing", "POST /v1/exchange-rates/table"): 3 * MB,  # a file of 2 MB, 20,000 rows
     ("sales", "POST /v1/imports"): 21 * MB,  # a file of 20 MB
     ("sales", "POST /v1/price-books/{code}/import"): 8 * MB,  # 20,000 rows
 }

@@ -14,6 +14,7 @@ from billing_svc.api import (
     documents,
     drafts,
     dunning,
+    exchange_rates,
     imports,
     instalments,
     invoices,
@@ -27,7 +28,9 @@ from billing_svc.api import (
     receivables,
     refunds,
     statements,
+    taxes,
     usage,
+    valuations,
     voids,
     write_offs,
 )
@@ -43,13 +46,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings=settings or Settings(),
             routers=[
                 *(invoices.router, drafts.router, voids.router, documents.router, usage.router),
-                *(credits.router, disputes.router, write_offs.router, instalments.router),
+                *(credits.router, disputes.router, write_offs.router, instalments.router, letterhead.routes()),
                 # `/payments/review` comes before `/payments/{payment_id}`.
                 *(cash_application.router, bank_statements.router, payments.router, refunds.router),
                 *(ledger.router, manual_entries.router, periods.router, audit.router, journal_exports.router),
-                *(provider_hooks.router, provider_hooks.public),
+                *(exchange_rates.router, valuations.router, taxes.router, provider_hooks.router, provider_hooks.public),
                 *(imports.router, receivables.router, statements.router, dunning.router, person_copies.router),
-                letterhead.routes(),
             ],
             consumers=consumers.consumers,
             timers=[*timers.TIMERS, *timers.CASH],

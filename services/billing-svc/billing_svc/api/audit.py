@@ -64,8 +64,8 @@ class WrongAmountView(BaseModel):
 
 
 class WrongEntryView(BaseModel):
-    """unbalanced; lines: others than it was written with; headless: lines without their entry; account: not in the chart; document:
-    what it comes from is not there; late: written into a month after that was closed."""
+    """unbalanced; lines: others than it was written with; value: none in the reporting currency, or not balanced; headless: lines without
+    their entry; account: not in the chart; document: what it comes from is not there; late: written into a month after that was closed."""
 
     entry_id: UUID
     problem: EntryProblem

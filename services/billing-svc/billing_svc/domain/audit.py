@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-# unbalanced: debit and credit differ. lines: other lines than it was written with. headless: lines without their entry. account: not
+# unbalanced: debit and credit differ. lines: other lines than it was written with. value: none in the
+# reporting currency, or one that does not balance. headless: lines without their entry. account: not
 # in the chart. document: what it comes from is not there. late: written into a month after that was closed.
-EntryProblem = Literal["unbalanced", "lines", "headless", "account", "document", "late"]
+EntryProblem = Literal["unbalanced", "lines", "value", "headless", "account", "document", "late"]
 
 
 @dataclass(frozen=True, slots=True)

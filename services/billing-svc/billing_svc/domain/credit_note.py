@@ -186,9 +186,14 @@ def credit(
     )
     entries = (
         entry("credit", day, (invoice.income, net), ("tax", tax), ("receivable", -gross)),
-        entry("release", day, ("receivable", free), ("unapplied_cash", -free)),
+        release(day, free),
     )
     return Crediting(note, changed, entries, recovered, (told, *paid))
+
+
+def release(day: date, free: Money) -> Entry:
+    """Money that had settled what was taken back is credit on account again; a part of it, or all."""
+    return entry("release", day, ("receivable", free), ("unapplied_cash", -free))
 
 
 def _line(line: InvoiceLine, net: Money, quantity: Decimal | None) -> InvoiceLine:

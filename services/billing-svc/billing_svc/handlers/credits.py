@@ -90,7 +90,9 @@ async def _credit(
         await book(tx, made.recovered.entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
         announce(tx, made.recovered.invoice, made.recovered.events)
     for entry in made.entries:
-        await book(tx, entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
+        # What is released is booked below, payment by payment: each has a rate of its own in another currency than that of the books.
+        if entry.kind != "release":
+            await book(tx, entry, flow_id=note.flow_id, invoice_id=invoice.id, credit_id=note.id)
     announce(tx, made.invoice, made.events)
     if note.released.amount:
         await _release(tx, made.invoice, note)
@@ -103,6 +105,8 @@ async def _release(tx: Transaction, invoice: Invoice, note: CreditNote) -> None:
     for payment, part in cash.release(applied, note.released, tx.now):
         await payments.save_payment(tx.conn, payment)
         await payments.insert_release(tx.conn, new_id(), payment.id, note, part, tx.now)
+        freed = documents.release(max(note.credited_on, invoice.issued_on), part)
+        await book(tx, freed, flow_id=note.flow_id, invoice_id=invoice.id, payment_id=payment.id, credit_id=note.id)
         invoice, told = cash.tell_release(
             invoice, payment, part, credit_id=note.id, number=note.number, on=note.credited_on, now=tx.now
         )

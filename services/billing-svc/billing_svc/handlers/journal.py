@@ -11,6 +11,7 @@ from billing_svc.domain import invoice as documents
 from billing_svc.domain.invoice import Invoice
 from billing_svc.domain.ledger import Entry
 from billing_svc.domain.occasion import Occasion
+from billing_svc.handlers.valuations import value_bookings
 from billing_svc.store import erasure as erasures
 from billing_svc.store import invoices, ledger
 from billing_svc.store.ledger import Origin
@@ -62,7 +63,7 @@ async def issue_all(tx: Transaction, occasions: Sequence[tuple[Occasion, UUID | 
     booked = [
         (new_id(), entry, Origin(flow_id=invoice.flow_id, invoice_id=invoice.id)) for invoice, entry, _ in made if entry.postings
     ]
-    await ledger.insert_bookings(tx.conn, booked, tx.now)
+    await write(tx, booked)
     return [(invoice, events) for invoice, _, events in made]
 
 
@@ -82,7 +83,13 @@ async def book(
     if not entry.postings:
         return
     of = Origin(flow_id=flow_id, invoice_id=invoice_id, payment_id=payment_id, credit_id=credit_id)
-    await ledger.insert_bookings(tx.conn, [(new_id(), entry, of)], tx.now)
+    await write(tx, [(new_id(), entry, of)])
+
+
+async def write(tx: Transaction, booked: Sequence[tuple[UUID, Entry, Origin]]) -> None:
+    """Entries by their ids, with what they are worth in the reporting currency. Raises `RateMissing`."""
+    await ledger.insert_bookings(tx.conn, booked, tx.now)
+    await value_bookings(tx, booked)
 
 
 def announce(tx: Transaction, invoice: Invoice, events: Sequence[Event]) -> None:

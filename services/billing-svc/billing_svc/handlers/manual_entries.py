@@ -11,6 +11,7 @@ from ltc_chassis.ids import new_id
 from billing_svc.domain import manual_entry as rules
 from billing_svc.domain.ledger import Posting
 from billing_svc.domain.manual_entry import AccountExists, AccountType, UnknownAccount
+from billing_svc.handlers.journal import write
 from billing_svc.store import accounts, ledger, periods
 from billing_svc.store.ledger import Origin
 
@@ -23,7 +24,7 @@ async def book_by_hand(tx: Transaction, *, booked_on: date | None, postings: Seq
     entry = rules.draw_up(booked_on or today, postings, controls, today)
     books.require_open(entry.booked_on)
     entry_id = new_id()
-    await ledger.insert_bookings(tx.conn, [(entry_id, entry, Origin(made_by=by, reason=reason))], tx.now)
+    await write(tx, [(entry_id, entry, Origin(made_by=by, reason=reason))])
     return entry_id
 
 
@@ -42,7 +43,7 @@ async def reverse_by_hand(tx: Transaction, entry_id: UUID, *, booked_on: date | 
     books.require_open(entry.booked_on)
     reversal_id = new_id()
     of = Origin(made_by=by, reason=reason, reverses=booked.id)
-    await ledger.insert_bookings(tx.conn, [(reversal_id, replace(entry, booked_on=booked_on), of)], tx.now)
+    await write(tx, [(reversal_id, replace(entry, booked_on=booked_on), of)])
     return reversal_id
 
 

@@ -77,7 +77,13 @@ async def _list_doubled(conn: Connection, as_of: date, *, current: bool) -> tupl
 
 async def _list_wrong_amounts(conn: Connection) -> tuple[WrongAmount, ...]:
     rows = await conn.fetch(
-        "SELECT kind, id, number, what, currency, kept, facts FROM kept_amount WHERE kept <> facts ORDER BY id LIMIT $1", MOST
+        """
+        SELECT kind, id, number, what, currency, kept, facts FROM kept_amount WHERE kept <> facts
+        UNION ALL
+        SELECT kind, id, number, what, currency, kept, facts FROM carried_amount WHERE kept <> facts
+        ORDER BY 2, 4 LIMIT $1
+        """,
+        MOST,
     )
     return tuple(WrongAmount(**dict(row)) for row in rows)
 
@@ -93,6 +99,13 @@ async def _list_wrong_entries(conn: Connection, as_of: date) -> tuple[WrongEntry
             UNION ALL
             SELECT k.id, 'lines', count(l.entry_id)::text || ' of ' || k.lines::text
             FROM known k LEFT JOIN ledger_line l ON l.entry_id = k.id GROUP BY k.id, k.lines HAVING count(l.entry_id) <> k.lines
+            UNION ALL
+            SELECT k.id, 'value', 'differs by ' || sum(v.debit - v.credit)::text
+            FROM known k JOIN ledger_value v ON v.entry_id = k.id GROUP BY k.id HAVING sum(v.debit - v.credit) <> 0
+            UNION ALL
+            SELECT DISTINCT k.id, 'value', 'none' FROM known k JOIN ledger_line l ON l.entry_id = k.id
+            WHERE l.currency <> (SELECT currency FROM reporting_currency)
+              AND NOT EXISTS (SELECT 1 FROM ledger_valuation v WHERE v.entry_id = k.id)
             UNION ALL
             SELECT l.entry_id, 'headless', count(*)::text || ' lines'
             FROM ledger_line l LEFT JOIN ledger_entry e ON e.id = l.entry_id WHERE e.id IS NULL GROUP BY l.entry_id

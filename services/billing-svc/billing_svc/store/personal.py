@@ -74,6 +74,7 @@ TABLES: Mapping[str, Table] = {
         staff="opened_by resolved_by",
         personal={"reason": _BOOKS, "resolution": _BOOKS},
     ),
+    "document_rate": Table(plain="document_id kind currency reporting places rate source valid_on"),
     "dunning": Table(plain="invoice_id look_on ended instalment"),
     "dunning_customer": Table(
         rows=f"t.customer_id IN {_CUSTOMERS}",
@@ -87,6 +88,7 @@ TABLES: Mapping[str, Table] = {
         "instalment due_on"
     ),
     "erased_flow": Table(plain="flow_id erased_at"),
+    "exchange_rate": Table(plain="id source base quote valid_on rate created_at", staff="made_by"),
     "import": Table(
         plain="id file_name header layout state total processed imported duplicates refused created_at finished_at",
         staff="created_by",
@@ -130,6 +132,8 @@ TABLES: Mapping[str, Table] = {
         personal={"reason": _BOOKS},
     ),
     "ledger_line": Table(plain="entry_id position account currency debit credit"),
+    "ledger_valuation": Table(plain="entry_id currency lines"),
+    "ledger_value": Table(plain="entry_id position account currency debit credit rate"),
     "number_series": Table(plain="series year last"),
     "order_fact": Table(
         rows="t.order_id IN (SELECT i.order_id FROM invoice i WHERE i.flow_id = ANY(:flows))",
@@ -196,6 +200,8 @@ TABLES: Mapping[str, Table] = {
         staff="requested_by executed_by",
         personal={"reason": _BOOKS},
     ),
+    "reporting_currency": Table(plain="single currency places source set_at", staff="set_by"),
+    "tax_rate": Table(plain="id country class valid_from rate source created_at", staff="made_by"),
     "usage_plan": Table(
         rows=f"t.parent_flow_id = ANY(:flows) OR (t.customer->>'customer_id')::uuid IN {_CUSTOMERS}",
         plain="id currency payment_terms_days tariff starts_on ends_on grace_days next_from look_on parent_flow_id version created_at "

@@ -35,6 +35,7 @@ ANSWERED = {
 }
 FILES = {
     "logo.png": png(),
+    "rates.csv": b"source,base,quote,valid_on,rate\nECB,USD,EUR,2026-01-05,0.9000\nECB,KWD,EUR,2026-01-05,2.9500\n",
     "receivables.csv": b"no,customer,issued,due,settled,amount\nA-1,Rossi,2025-11-01,2025-12-01,2025-12-05,119.00\n",
     "statement.xml": camt(Ntry("0.50", "coffee")),
 }
@@ -81,9 +82,9 @@ class Reader:
         if example.method == "POST" and answer.is_success and answer.printed.startswith("{"):
             self.answers[example.path] = answer.body
 
-    async def issued(self, net: str = "100.00") -> Json:
+    async def issued(self, net: str = "100.00", currency: str = "EUR") -> Json:
         """At 19 %."""
-        delivery = completed(line(net, "1", "0", "19"), customer=self.customer)
+        delivery = completed(line(net, "1", "0", "19", currency), customer=self.customer)
         await tell(self.deliver, [delivery])
         [made] = (await self.client.get("/v1/invoices", params={"order_id": str(delivery.order_id)})).json()["items"]
         return dict(made)
@@ -99,6 +100,9 @@ class Reader:
 
     async def _invoice(self, _: Example) -> Any:
         return self.invoice["id"]
+
+    async def _usd_invoice(self, _: Example) -> Any:
+        return (await self.issued(currency="USD"))["id"]
 
     async def _line(self, _: Example) -> Any:
         return self.invoice["lines"][0]["line_id"]
