@@ -149,9 +149,11 @@ async def _ledger(books: Books, found: Findings) -> None:
     invoices = await books.rows("billing", "SELECT * FROM invoice WHERE state = 'final'")
     notes = await books.rows("billing", "SELECT * FROM credit_note")
     payments = await books.rows("billing", "SELECT * FROM payment")
+    late = [each for each in invoices if each["cause"] == "late_charge"]
     expected: dict[str, Any] = {
         "receivable": _sum(invoices, "gross") - _sum(invoices, "paid") - _sum(invoices, "credited"),
-        "revenue": _sum(notes, "net") - _sum(invoices, "net"),
+        "revenue": _sum(notes, "net") - _sum(invoices, "net") + _sum(late, "net"),
+        "late_charges": -_sum(late, "net"),
         "tax": _sum(notes, "tax") - _sum(invoices, "tax"),
         "cash": _sum(payments, "amount"),
         "unapplied_cash": -_sum(payments, "unapplied"),

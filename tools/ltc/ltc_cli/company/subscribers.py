@@ -106,9 +106,18 @@ class Subscribers:
 
     async def _settle(self, order: Bought) -> None:
         invoice = await self._wait(order.flow_id, "invoice.issued")
-        # What credit covers wholly is invoiced at nothing, and is paid.
-        if Decimal(invoice["gross"]["amount"]):
-            await self._suite.pay(invoice)
+        for _ in range(_ATTEMPTS):
+            # What credit covers wholly is invoiced at nothing, and what was not served when it ended is credited meanwhile.
+            claimed = await self._suite.get("billing", f"/v1/invoices/{invoice['invoice_id']}")
+            if not Decimal(claimed["open"]["amount"]):
+                break
+            try:
+                await self._suite.pay(invoice, Decimal(claimed["open"]["amount"]))
+            except Refused as refused:
+                if refused.status not in (400, 409):
+                    raise
+            else:
+                break
         await self._wait(order.flow_id, "order.closed")
 
     async def _wait(self, flow_id: UUID, topic: str, *, count: int = 1) -> Json:
