@@ -87,7 +87,7 @@ async def invoices(stack: Stack) -> list[Row]:
         bare = await _bare(conn, _ISSUED)
     finally:
         await conn.close()
-    return [_row("invoices issued from deliveries", speed, bare, 800)]
+    return [_row("invoices issued from hand-overs", speed, bare, 800)]
 
 
 def _row(path: str, speed: float, bare: float, target: int) -> Row:
