@@ -87,19 +87,7 @@ async def record_refund(tx: Transaction, event: PaymentRefunded, at: datetime) -
     """Money that had settled an invoice went back: the invoice claims it again. Money on account had settled nothing."""
     if event.invoice_id is None or event.order_id is None:
         return
-    order = await orders.get_order_for_update(tx.conn, event.order_id)
-    await credit.add_to_receivable(
-        tx.conn,
-        invoice_id=event.invoice_id,
-        order_id=event.order_id,
-        customer_id=None,
-        kind="refunded",
-        fact_id=event.refund_id,
-        amount=event.amount,
-        told_at=at,
-    )
-    if order is not None:
-        await save(tx, order, (await _recounted(tx, order), []))
+    await _claim_again(tx, event.invoice_id, event.order_id, event.refund_id, event.amount, at)
 
 
 async def _recounted(tx: Transaction, order: Order) -> Order:
@@ -111,15 +99,20 @@ async def _recounted(tx: Transaction, order: Order) -> Order:
 
 async def record_unapplication(tx: Transaction, event: PaymentUnapplied, at: datetime) -> None:
     """Money settles an invoice no longer: it was for something else, or what it had settled was credited. As if it went back."""
-    order = await orders.get_order_for_update(tx.conn, event.order_id)
+    await _claim_again(tx, event.invoice_id, event.order_id, event.unapplication_id, event.amount, at)
+
+
+async def _claim_again(tx: Transaction, invoice_id: UUID, order_id: UUID, fact_id: UUID, amount: Money, at: datetime) -> None:
+    """So much settles an invoice no longer: it is owed once more, and the order counts anew what was collected."""
+    order = await orders.get_order_for_update(tx.conn, order_id)
     await credit.add_to_receivable(
         tx.conn,
-        invoice_id=event.invoice_id,
-        order_id=event.order_id,
+        invoice_id=invoice_id,
+        order_id=order_id,
         customer_id=None,
         kind="refunded",
-        fact_id=event.unapplication_id,
-        amount=event.amount,
+        fact_id=fact_id,
+        amount=amount,
         told_at=at,
     )
     if order is not None:

@@ -146,7 +146,7 @@ def allocate(total: Money, weights: Sequence[Decimal]) -> list[Money]:
     units = int(total.amount.scaleb(places))
     exact = [units * weight / whole for weight in weights]
     floors = [int(each) for each in exact]
-    by_remainder: Callable[[int], tuple[Decimal, int]] = lambda index: (floors[index] - exact[index], index)  # noqa: E731
+    by_remainder: Callable[[int], tuple[Decimal, int]] = lambda index: (floors[index] - exact[index], index)  # noqa: E731 - a sort key, named for what it orders by
     for index in sorted(range(len(weights)), key=by_remainder)[: units - sum(floors)]:
         floors[index] += 1
     return [Money.of(Decimal(each).scaleb(-places), total.currency) for each in floors]
